@@ -1,0 +1,1 @@
+"""Jobs that a person names and runs, each with its schedule beside it."""

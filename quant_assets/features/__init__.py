@@ -1,0 +1,1 @@
+"""Dagster side of the dbt feature store, the feature catalogue and causality checks."""

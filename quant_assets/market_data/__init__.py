@@ -1,0 +1,1 @@
+"""Prices: fetch plan, merge, corporate actions, adjustment, revisions, quota."""

@@ -1,0 +1,1 @@
+"""The data-quality sentinel: which stored bars are withheld from everything after."""

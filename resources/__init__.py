@@ -1,0 +1,1 @@
+"""Adapters to the outside world; no rule of the domain lives here."""

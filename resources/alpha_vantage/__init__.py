@@ -1,0 +1,1 @@
+"""Alpha Vantage: reply classification, parsing, limits and the client behind the price-source port."""

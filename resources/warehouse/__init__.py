@@ -1,0 +1,1 @@
+"""The DuckDB warehouse: run lock, reads, transactional writes, the resource of a run."""
