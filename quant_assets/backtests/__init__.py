@@ -1,0 +1,1 @@
+"""The one simulator, its costs and its results."""

@@ -1,0 +1,1 @@
+"""Portfolio forecasts: models, quantile calibration, VaR and CVaR, evaluation."""

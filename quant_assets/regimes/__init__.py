@@ -1,0 +1,1 @@
+"""Market regimes: causal hidden Markov models, state naming and alignment, baselines."""

@@ -1,0 +1,1 @@
+"""Signal models: labels, walk-forward training, calibration, registry, scoring, drift."""

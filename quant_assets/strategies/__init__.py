@@ -1,0 +1,1 @@
+"""Rule strategies with typed parameters: features in, target positions out."""
