@@ -1,0 +1,69 @@
+"""Tables of the ``ops`` schema: what runs and people did to the system."""
+
+from __future__ import annotations
+
+from quant_assets.foundation.tables import Column, Table
+
+__all__ = ["ALERTS", "INSTRUMENTS", "PUBLICATIONS", "RUN_STATE", "TABLES"]
+
+PUBLICATIONS = Table(
+    schema="ops",
+    name="publications",
+    key=("published_at",),
+    description="One row per publication of the readers' database: which run closed, how, and what each table held.",
+    columns=(
+        Column("published_at", "TIMESTAMPTZ", "Wall clock at which the readers' database was written."),
+        Column("run_id", "VARCHAR", "Dagster run that closed."),
+        Column("outcome", "VARCHAR", "success, or failed where a stage failed or was blocked."),
+        Column("as_of", "DATE", "Session up to which everything in the database was computed.", nullable=True),
+        Column("source", "VARCHAR", "Where the prices come from.", nullable=True),
+        Column("source_clock", "TIMESTAMPTZ", "The source's clock when the run read it.", nullable=True),
+        Column("git_revision", "VARCHAR", "Code revision of the run; empty outside a checkout."),
+        Column("tables", "VARCHAR", "JSON: per table its rows, whether this run updated it, and why not."),
+    ),
+)
+
+ALERTS = Table(
+    schema="ops",
+    name="alerts",
+    key=("alert_id",),
+    description="One row per alert; delivery is recorded in the operations store and copied here by the next run.",
+    columns=(
+        Column("alert_id", "VARCHAR", "Identifier; the same event always has the same one."),
+        Column("kind", "VARCHAR", "What the alert is about, such as run_failure."),
+        Column("severity", "VARCHAR", "LOW, MEDIUM or HIGH."),
+        Column("subject", "VARCHAR", "One line."),
+        Column("body", "VARCHAR", "What happened, with figures, and what to do."),
+        Column("created_at", "TIMESTAMPTZ", "When the alert was raised."),
+        Column("delivered_at", "TIMESTAMPTZ", "Wall clock of the first delivery.", nullable=True),
+        Column("attempts", "INTEGER", "Deliveries tried."),
+        Column("last_error", "VARCHAR", "Why the last delivery failed.", nullable=True),
+    ),
+)
+
+INSTRUMENTS = Table(
+    schema="ops",
+    name="instruments",
+    key=("symbol",),
+    description="The universe of the newest run, one row per symbol.",
+    columns=(
+        Column("symbol", "VARCHAR", "Symbol as the vendor writes it."),
+        Column("name", "VARCHAR", "Name of the instrument."),
+        Column("asset_class", "VARCHAR", "equity, etf or index."),
+        Column("is_market", "BOOLEAN", "Whether this symbol stands for the market."),
+    ),
+)
+
+RUN_STATE = Table(
+    schema="ops",
+    name="run_state",
+    key=("as_of",),
+    description="One row: the session and source that every table was computed for.",
+    columns=(
+        Column("as_of", "DATE", "Nothing later than this session enters any derived table."),
+        Column("source", "VARCHAR", "Where the prices come from."),
+        Column("source_clock", "TIMESTAMPTZ", "The source's clock when the run read it."),
+    ),
+)
+
+TABLES = (PUBLICATIONS, ALERTS, INSTRUMENTS, RUN_STATE)

@@ -1,0 +1,233 @@
+"""Publishing the readers' database: a compact copy, made durable, then one atomic swap of a symlink.
+
+Readers open ``quant.duckdb`` (the symlink) and keep what they opened; the writer never waits for them. A plain
+rename over one path is not enough: a process that still holds the old file gets the old database again when it
+opens the same path anew, so every publication is a file of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+import polars as pl
+
+from quant_assets.foundation.errors import StorageError
+from quant_assets.foundation.home import Home
+from quant_assets.foundation.tables import Table
+from quant_assets.ops.tables import PUBLICATIONS, RUN_STATE
+
+__all__ = ["Publication", "WarehouseFile", "last_publication", "publish"]
+
+_KEPT = 3
+_UNPUBLISHED_SCHEMAS = ("features_staging", "features_intermediate")
+
+
+class WarehouseFile(Protocol):
+    """What publishing asks of the warehouse."""
+
+    path: Path
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A short read-write connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One written readers' database."""
+
+    path: Path
+    published_at: dt.datetime
+    bytes_written: int
+    rows: dict[str, int]
+
+
+def last_publication(home: Home) -> pl.DataFrame:
+    """The newest row of ``ops.publications`` as readers see it; empty where nothing was published yet."""
+    if not home.readers_database.exists():
+        return PUBLICATIONS.empty()
+    with duckdb.connect(str(home.readers_database.resolve()), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        names = ", ".join(PUBLICATIONS.column_names)
+        return connection.execute(
+            f"SELECT {names} FROM {PUBLICATIONS.qualified_name} ORDER BY published_at DESC LIMIT 1"
+        ).pl()
+
+
+def publish(
+    home: Home,
+    warehouse: WarehouseFile,
+    *,
+    run_id: str,
+    outcome: str,
+    assets: Mapping[str, str],
+    tables: Sequence[Table],
+    git_revision: str,
+    now: dt.datetime,
+) -> Publication | None:
+    """Publish the warehouse where anything changed since the last publication, or where the run failed.
+
+    Parameters
+    ----------
+    home : Home
+    warehouse : WarehouseFile
+        The caller holds the run lock.
+    run_id, outcome : str
+        The closing run and ``success`` or ``failed``.
+    assets : mapping of str to str
+        ``schema.table`` -> ``updated``, ``failed`` or ``not reached``, for the tables that the run planned.
+    tables : sequence of Table
+        Every declaration; views are created again in the copy, tables are stored sorted by their key.
+    git_revision : str
+    now : datetime
+        Wall clock (aware).
+
+    Returns
+    -------
+    Publication or None
+        None where nothing was copied because nothing changed.
+
+    Raises
+    ------
+    StorageError
+        Where the copy cannot be written; the former publication stays in place and the warehouse is unchanged.
+    """
+    _remove_leftovers(home)
+    published_before = last_publication(home)
+    last_at = published_before["published_at"][0] if published_before.height else None
+    with warehouse.connect() as connection:
+        # A row without its file is left where a run was killed between noting and swapping.
+        connection.execute(
+            f"DELETE FROM {PUBLICATIONS.qualified_name} WHERE ? IS NULL OR published_at > ?", [last_at, last_at]
+        )
+        changed_at = connection.execute("SELECT max(changed_at) FROM ops.table_changes").fetchone()
+        unchanged = last_at is not None and (changed_at is None or changed_at[0] is None or changed_at[0] <= last_at)
+        if unchanged and outcome == "success":
+            return None
+        rows = _row_counts(connection)
+        row = _publication_row(connection, run_id, outcome, _table_report(assets, rows), git_revision, now)
+        connection.register("publication", row)
+        connection.execute(f"INSERT INTO {PUBLICATIONS.qualified_name} SELECT * FROM publication")
+        connection.unregister("publication")
+        target = home.published / f"quant-{now:%Y%m%dT%H%M%S%f}.duckdb"
+        try:
+            _copy(connection, home, target, tables, rows)
+        except (duckdb.Error, OSError) as error:
+            connection.execute(f"DELETE FROM {PUBLICATIONS.qualified_name} WHERE published_at = ?", [now])
+            _remove_leftovers(home)
+            raise StorageError(
+                f"the readers' database could not be written to {home.published} ({str(error).splitlines()[0]}); "
+                "free space there and run again: readers keep the former publication until then."
+            ) from error
+    _swap(home, target)
+    return Publication(target, now, target.stat().st_size, rows)
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    found = connection.execute(
+        "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables() "
+        "WHERE NOT internal AND NOT temporary AND database_name = current_database() "
+        f"AND schema_name NOT IN {_UNPUBLISHED_SCHEMAS} ORDER BY 1"
+    ).fetchall()
+    return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name, _ in found}
+
+
+def _table_report(assets: Mapping[str, str], rows: Mapping[str, int]) -> dict[str, dict[str, object]]:
+    names = sorted({*rows, *assets})
+    return {name: {"rows": rows.get(name), "state": assets.get(name, "not in this run")} for name in names}
+
+
+def _publication_row(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    outcome: str,
+    report: Mapping[str, object],
+    git_revision: str,
+    now: dt.datetime,
+) -> pl.DataFrame:
+    state = connection.execute(f"SELECT as_of, source, source_clock FROM {RUN_STATE.qualified_name}").fetchone()
+    as_of, source, source_clock = state or (None, None, None)
+    return PUBLICATIONS.validate(
+        pl.DataFrame(
+            {
+                "published_at": [now],
+                "run_id": [run_id],
+                "outcome": [outcome],
+                "as_of": [as_of],
+                "source": [source],
+                "source_clock": [source_clock],
+                "git_revision": [git_revision],
+                "tables": [json.dumps(report)],
+            },
+            schema=PUBLICATIONS.polars_schema,
+        )
+    )
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    target: Path,
+    tables: Sequence[Table],
+    rows: Mapping[str, int],
+) -> None:
+    keys = {table.qualified_name: table.key for table in tables}
+    temporary = home.published / f".{target.name}.tmp"
+    connection.execute(f"ATTACH '{str(temporary).replace(chr(39), chr(39) * 2)}' AS publication_copy")
+    try:
+        for schema in sorted({name.split(".")[0] for name in (*rows, *keys)}):
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS publication_copy."{schema}"')
+        for name in rows:
+            order = ", ".join(keys.get(name, ()))
+            connection.execute(
+                f"CREATE TABLE publication_copy.{name} AS FROM {name}{f' ORDER BY {order}' if order else ''}"
+            )
+        _copy_views(connection, tables)
+        connection.execute("CHECKPOINT publication_copy")
+    finally:
+        connection.execute("DETACH publication_copy")
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o444)
+    temporary.rename(target)
+
+
+def _copy_views(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    home_catalog = connection.execute("SELECT current_database()").fetchall()[0][0]
+    connection.execute("USE publication_copy")
+    try:
+        for table in tables:
+            if table.view_sql:
+                for statement in table.ddl():
+                    connection.execute(statement)
+    finally:
+        connection.execute(f'USE "{home_catalog}"')
+
+
+def _swap(home: Home, target: Path) -> None:
+    link = home.path / ".quant.duckdb.next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.relative_to(home.path))
+    link.replace(home.readers_database)
+    folder = os.open(home.path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    for old in sorted(home.published.glob("quant-*.duckdb"))[:-_KEPT]:
+        old.unlink()
+
+
+def _remove_leftovers(home: Home) -> None:
+    """Remove what a killed publication left behind."""
+    for leftover in home.published.glob(".quant-*"):
+        leftover.unlink()

@@ -1,0 +1,238 @@
+"""The DuckDB warehouse: short connections, transactional writes that validate before they write.
+
+Every table change is one transaction that also notes the change in ``ops.table_changes``; writing the same rows
+again changes nothing and is not noted. SQL stays within what DuckLake takes too: no primary keys, no indexes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from quant_assets.foundation.errors import CorruptDatabaseError, StorageError
+from quant_assets.foundation.tables import Column, Table
+
+__all__ = ["TABLE_CHANGES", "MergeCounts", "Warehouse", "open_database"]
+
+TABLE_CHANGES = Table(
+    schema="ops",
+    name="table_changes",
+    key=("table_name",),
+    description="When each table last changed, and by which run; rows written again unchanged do not count.",
+    columns=(
+        Column("table_name", "VARCHAR", "Schema and table."),
+        Column("changed_at", "TIMESTAMPTZ", "Wall clock of the last change."),
+        Column("run_id", "VARCHAR", "Run that made it."),
+    ),
+)
+"""The warehouse's own record; every other table is declared by a room."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeCounts:
+    """Rows of a merge by what happened to them."""
+
+    rows_new: int
+    rows_changed: int
+    rows_unchanged: int
+
+
+def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Connect to a DuckDB file with UTC as the session's time zone.
+
+    Raises
+    ------
+    CorruptDatabaseError
+        Where the file is damaged or no DuckDB database.
+    StorageError
+        Where it is locked by another process or cannot be read.
+    """
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+        connection.execute("SET TimeZone = 'UTC'")
+    except (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException) as error:
+        raise CorruptDatabaseError(_damaged(path, error)) from error
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text.lower():
+            raise StorageError(
+                f"{path} is open for writing in another program; close it there (readers open quant.duckdb instead)."
+            ) from error
+        if "not a valid DuckDB" in text or "checksum" in text.lower() or "corrupt" in text.lower():
+            raise CorruptDatabaseError(_damaged(path, error)) from error
+        raise StorageError(
+            f"{path} cannot be opened ({_first_line(error)}); check that it exists and may be read."
+        ) from error
+    except duckdb.Error as error:
+        raise CorruptDatabaseError(_damaged(path, error)) from error
+    return connection
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return (
+        f"{path} is damaged ({_first_line(error)}); restore it from a backup, or move it away so that the next run "
+        "builds it again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:160]
+
+
+class Warehouse:
+    """Reads and writes of declared tables.
+
+    Parameters
+    ----------
+    path : Path
+        The DuckDB file; created where it is missing.
+    run_id : str
+        Noted with every change.
+    """
+
+    def __init__(self, path: Path, *, run_id: str = "") -> None:
+        self.path = path
+        self.run_id = run_id
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A short read-write connection."""
+        connection = open_database(self.path)
+        try:
+            yield connection
+        except duckdb.IOException as error:
+            raise StorageError(f"{self.path} cannot be written ({_first_line(error)}); check free space.") from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed at the end of the block, rolled back on any exception."""
+        with self.connect() as connection:
+            connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def ensure(self, tables: Sequence[Table]) -> None:
+        """Create what is missing of the declared tables and views, tables first."""
+        with self.transaction() as connection:
+            for table in sorted((TABLE_CHANGES, *tables), key=lambda t: bool(t.view_sql)):
+                for statement in table.ddl():
+                    connection.execute(statement)
+
+    def read(
+        self, table: Table, columns: Sequence[str] | None = None, where: str = "", parameters: Sequence[object] = ()
+    ) -> pl.DataFrame:
+        """Rows of a table sorted by its key.
+
+        Parameters
+        ----------
+        table : Table
+        columns : sequence of str, optional
+            Default all, in storage order.
+        where : str
+            SQL condition with ``?`` for each of ``parameters``.
+        """
+        names = ", ".join(f'"{name}"' for name in columns or table.column_names)
+        condition = f" WHERE {where}" if where else ""
+        order = ", ".join(f'"{name}"' for name in table.key)
+        sql = f"SELECT {names} FROM {table.qualified_name}{condition}{f' ORDER BY {order}' if order else ''}"
+        with self.connect() as connection:
+            return connection.execute(sql, list(parameters)).pl()
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+        """Rows of a SELECT."""
+        with self.connect() as connection:
+            return connection.execute(sql, list(parameters)).pl()
+
+    def replace(self, table: Table, frame: pl.DataFrame, where: str = "", parameters: Sequence[object] = ()) -> bool:
+        """Put ``frame`` in the place of the rows that meet ``where`` (all rows, where empty), in one transaction.
+
+        Returns
+        -------
+        bool
+            Whether anything changed; equal rows are left untouched.
+
+        Raises
+        ------
+        TableContractError
+            Where the frame does not fit the declaration; nothing is written.
+        """
+        incoming = table.validate(frame)
+        condition = f" WHERE {where}" if where else ""
+        with self.transaction() as connection:
+            connection.register("incoming", incoming)
+            names = ", ".join(f'"{name}"' for name in table.column_names)
+            digest = f"SELECT count(*), bit_xor(hash({names})), sum(hash({names})::HUGEINT) FROM"
+            stored = connection.execute(f"{digest} {table.qualified_name}{condition}", list(parameters)).fetchone()
+            if stored == connection.execute(f"{digest} incoming").fetchone():
+                return False
+            connection.execute(f"DELETE FROM {table.qualified_name}{condition}", list(parameters))
+            connection.execute(f"INSERT INTO {table.qualified_name} SELECT {names} FROM incoming")
+            self.note_change(connection, table.qualified_name)
+        return True
+
+    def merge(self, table: Table, frame: pl.DataFrame, *, ignore: Sequence[str] = ()) -> MergeCounts:
+        """Insert new rows and update changed ones by the table's key, in one transaction.
+
+        Parameters
+        ----------
+        ignore : sequence of str
+            Columns that alone do not make a row changed (such as ``updated_at``); they are updated with the others.
+        """
+        incoming = table.validate(frame)
+        with self.transaction() as connection:
+            return self.merge_within(connection, table, incoming, ignore=ignore)
+
+    def merge_within(
+        self, connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame, *, ignore: Sequence[str] = ()
+    ) -> MergeCounts:
+        """Merge a validated frame inside a transaction of the caller."""
+        connection.register("incoming", frame)
+        values = [name for name in table.column_names if name not in table.key]
+        compared = [name for name in values if name not in ignore]
+        on = " AND ".join(f'stored."{name}" = incoming."{name}"' for name in table.key)
+        differs = " OR ".join(f'stored."{n}" IS DISTINCT FROM incoming."{n}"' for n in compared) or "false"
+        source = f"FROM incoming JOIN {table.qualified_name} AS stored ON {on}"
+        counts = connection.execute(f"SELECT count(*), count(*) FILTER (WHERE {differs}) {source}").fetchone()
+        matched, changed = counts or (0, 0)
+        new = frame.height - matched
+        if new or changed:
+            assignments = ", ".join(f'"{name}" = incoming."{name}"' for name in values)
+            names = ", ".join(f'"{name}"' for name in table.column_names)
+            fields = ", ".join(f'incoming."{name}"' for name in table.column_names)
+            update = f"WHEN MATCHED AND ({differs}) THEN UPDATE SET {assignments} " if changed else ""
+            connection.execute(
+                f"MERGE INTO {table.qualified_name} AS stored USING incoming ON {on} "
+                f"{update}WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({fields})"
+            )
+            self.note_change(connection, table.qualified_name)
+        connection.unregister("incoming")
+        return MergeCounts(new, changed, matched - changed)
+
+    def append_within(self, connection: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) -> None:
+        """Insert rows whose keys are new by construction, inside a transaction of the caller."""
+        incoming = table.validate(frame)
+        if not incoming.height:
+            return
+        connection.register("incoming", incoming)
+        names = ", ".join(f'"{name}"' for name in table.column_names)
+        connection.execute(f"INSERT INTO {table.qualified_name} SELECT {names} FROM incoming")
+        connection.unregister("incoming")
+        self.note_change(connection, table.qualified_name)
+
+    def note_change(self, connection: duckdb.DuckDBPyConnection, qualified_name: str) -> None:
+        """Note that a table changed; callers that write by other ways (dbt) call this themselves."""
+        now = dt.datetime.now(dt.UTC)
+        connection.execute("DELETE FROM ops.table_changes WHERE table_name = ?", [qualified_name])
+        connection.execute("INSERT INTO ops.table_changes VALUES (?, ?, ?)", [qualified_name, now, self.run_id])
