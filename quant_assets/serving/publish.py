@@ -114,7 +114,14 @@ def publish(
         if unchanged and outcome == "success":
             return None
         rows = _row_counts(connection)
-        row = _publication_row(connection, run_id, outcome, _table_report(assets, rows), git_revision, now)
+        row = _publication_row(
+            connection,
+            run_id=run_id,
+            outcome=outcome,
+            report=_table_report(assets, rows),
+            git_revision=git_revision,
+            now=now,
+        )
         connection.register("publication", row)
         connection.execute(f"INSERT INTO {PUBLICATIONS.qualified_name} SELECT * FROM publication")
         connection.unregister("publication")
@@ -148,6 +155,7 @@ def _table_report(assets: Mapping[str, str], rows: Mapping[str, int]) -> dict[st
 
 def _publication_row(
     connection: duckdb.DuckDBPyConnection,
+    *,
     run_id: str,
     outcome: str,
     report: Mapping[str, object],

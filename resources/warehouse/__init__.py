@@ -1,5 +1,23 @@
 """The DuckDB warehouse: run lock, reads, transactional writes, the resource of a run."""
 
+from resources.warehouse.asset_specs import asset_key, column_schema, table_metadata, table_spec
 from resources.warehouse.database import TABLE_CHANGES, MergeCounts, Warehouse, open_database
+from resources.warehouse.run_report import RunReport, run_report
+from resources.warehouse.run_session import NO_WAIT_TAG, warehouse_resource
+from resources.warehouse.stuck_runs import fail_stuck_runs
 
-__all__ = ["TABLE_CHANGES", "MergeCounts", "Warehouse", "open_database"]
+__all__ = [
+    "NO_WAIT_TAG",
+    "TABLE_CHANGES",
+    "MergeCounts",
+    "RunReport",
+    "Warehouse",
+    "asset_key",
+    "column_schema",
+    "fail_stuck_runs",
+    "open_database",
+    "run_report",
+    "table_metadata",
+    "table_spec",
+    "warehouse_resource",
+]
