@@ -34,4 +34,6 @@ def prepare_instance_folder(home: Home) -> None:
         if not target.exists():
             target.write_text(_INSTANCE_YAML, encoding="utf-8")
     except OSError as error:
-        raise StorageError(f"{target} cannot be written ({error.strerror}); check permissions and free space.") from None
+        raise StorageError(
+            f"{target} cannot be written ({error.strerror}); check permissions and free space."
+        ) from None

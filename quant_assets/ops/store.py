@@ -20,12 +20,13 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS quota_usage (
     key_hash TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL DEFAULT 0, exhausted INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (key_hash, day));
+    last_call_at TEXT, PRIMARY KEY (key_hash, day));
 CREATE TABLE IF NOT EXISTS entitlement_refusals (
     key_hash TEXT NOT NULL, function TEXT NOT NULL, outputsize TEXT NOT NULL, refused_at TEXT NOT NULL,
     PRIMARY KEY (key_hash, function, outputsize));
 CREATE TABLE IF NOT EXISTS breaker_state (
-    name TEXT PRIMARY KEY, state TEXT NOT NULL, failures INTEGER NOT NULL, successes INTEGER NOT NULL, opened_at TEXT);
+    name TEXT PRIMARY KEY, state TEXT NOT NULL DEFAULT 'closed', failures INTEGER NOT NULL DEFAULT 0,
+    successes INTEGER NOT NULL DEFAULT 0, opened_at TEXT, trial_at TEXT);
 CREATE TABLE IF NOT EXISTS fetch_savings (
     recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, symbols_current INTEGER NOT NULL, calls_made INTEGER NOT NULL,
     calls_saved INTEGER NOT NULL);

@@ -1,0 +1,148 @@
+"""The ``quant`` command: thin, it calls the same functions and jobs as the UI.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. An error is one plain sentence on stderr that says what to do next; a
+traceback only with ``--debug``. Heavy imports happen inside the commands that need them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from quant_assets.foundation.errors import QuantError, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="A nightly quant research pipeline."
+)
+replay_app = typer.Typer(no_args_is_help=True, help="The local server that speaks the price vendor's protocol.")
+app.add_typer(replay_app, name="replay")
+
+
+def _date(text: str | None, option: str) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is not a date; write it as 2013-03-01.") from None
+
+
+@app.command()
+def run(
+    job: Annotated[str, typer.Argument(help="The job to run.")] = "nightly",
+    as_of: Annotated[str | None, typer.Option(help="Compute as of this session (YYYY-MM-DD).")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Fetch only these symbols, such as IBM,MSFT.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with the job's run configuration.")] = None,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Rebuild derived tables.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail if another run is going on.")] = False,
+) -> None:
+    """Run a job in this process, with live progress."""
+    from quant_assets.commands.run import RunRequest, run_job
+
+    request = RunRequest(
+        job=job,
+        as_of=_date(as_of, "--as-of"),
+        symbols=tuple(part.strip() for part in symbols.split(",") if part.strip()) if symbols else (),
+        config_file=config,
+        is_full_refresh=full_refresh,
+        is_waiting=not no_wait,
+    )
+    if not run_job(request):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status() -> None:
+    """Show freshness, calls saved, quota, the breaker, and the last runs."""
+    from quant_assets.commands.status import show_status
+
+    show_status()
+
+
+@app.command()
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+) -> None:
+    """Start the Dagster UI and daemon on this installation's instance."""
+    from quant_assets.commands.ui import start_ui
+
+    raise typer.Exit(start_ui(host, port))
+
+
+@app.command("import-prices")
+def import_prices(
+    file: Annotated[Path, typer.Argument(help="CSV or Parquet with daily bars.")],
+    symbol: Annotated[
+        str | None, typer.Option(help="Symbol of every row, where the file has no symbol column.")
+    ] = None,
+    adjusted_for: Annotated[
+        str, typer.Option(help="What the file's prices are adjusted for: none or splits.")
+    ] = "none",
+    yes: Annotated[bool, typer.Option("--yes", help="Import without asking.")] = False,
+) -> None:
+    """Import bars from a file, after a preview of what will change."""
+    from quant_assets.commands.import_prices import import_price_file
+
+    if not import_price_file(file, symbol=symbol, adjusted_for=adjusted_for, is_confirmed=yes):
+        raise typer.Exit(1)
+
+
+@replay_app.command("serve")
+def replay_serve(
+    history: Annotated[str, typer.Option(help="packaged or synthetic.")] = "packaged",
+    today: Annotated[str | None, typer.Option(help="The server's date (YYYY-MM-DD).")] = None,
+    plan: Annotated[str, typer.Option(help="unlimited, free, or requests per minute.")] = "unlimited",
+    symbols: Annotated[int, typer.Option(min=1, max=10_000, help="Synthetic symbols.")] = 20,
+    years: Annotated[int, typer.Option(min=1, max=30, help="Synthetic years.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Synthetic seed.")] = 0,
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
+) -> None:
+    """Serve packaged or synthetic history over the vendor's protocol until interrupted."""
+    from quant_assets.replay.serve import serve
+
+    serve(
+        history=history,
+        today=_date(today, "--today"),
+        plan=plan,
+        symbols=symbols,
+        years=years,
+        seed=seed,
+        host=host,
+        port=port,
+    )
+
+
+def main() -> None:
+    """Entry point of the ``quant`` command."""
+    is_debugging = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = app(args=arguments, prog_name="quant", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except click.ClickException as error:
+        _fail(f"{error.format_message().rstrip('.')}; see 'quant --help'.", 2, is_debugging)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("Stopped. Nothing is lost: run the same command again.", 1, is_debugging)
+    except QuantError as error:
+        _fail(str(error), error.exit_code, is_debugging)
+    except Exception as error:  # noqa: BLE001 - the border: an unforeseen error still ends in one sentence
+        _fail(f"unexpected {type(error).__name__}: {error}; run again with --debug and report it.", 1, is_debugging)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(sentence: str, code: int, is_debugging: bool) -> None:
+    if is_debugging:
+        traceback.print_exc()
+    print(f"quant: {sentence}", file=sys.stderr)  # noqa: T201 - the command's error channel
+    raise SystemExit(code) from None

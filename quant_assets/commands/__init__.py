@@ -1,0 +1,1 @@
+"""One module per ``quant`` command: what the thin command line calls."""

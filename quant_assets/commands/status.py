@@ -1,0 +1,94 @@
+"""``quant status``: freshness, calls saved, quota, breaker, last runs; works while a run is going on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from quant_assets.foundation.calendar import NEW_YORK
+from quant_assets.foundation.home import Home
+from quant_assets.ops.instance_folder import prepare_instance_folder
+from quant_assets.ops.status import Status, read_status
+from quant_assets.ops.store import OperationsStore
+from quant_assets.runtime import prepare_environment
+from quant_assets.settings import Settings, load_settings
+from resources.warehouse.run_lock import lock_holder
+
+__all__ = ["show_status"]
+
+_RUNS_SHOWN = 5
+_FREE_CALLS = 25
+
+
+def show_status() -> None:
+    """Print the status of the home."""
+    settings = load_settings()
+    home = prepare_environment(settings)
+    prepare_instance_folder(home)
+    store = OperationsStore(home.operations)
+    now = dt.datetime.now(dt.UTC)
+    status = read_status(home, store, now=now, quota_day=now.astimezone(ZoneInfo(NEW_YORK)).date())
+    console = Console()
+    _show_publication(console, home, status)
+    _show_calls(console, settings, status)
+    _show_freshness(console, status)
+    _show_runs(console, home)
+
+
+def _show_publication(console: Console, home: Home, status: Status) -> None:
+    console.print(f"Home        {home.path}")
+    console.print(f"Source      {status.source or 'none yet'}")
+    if status.published_at is None:
+        console.print("Published   nothing yet: run 'make run'")
+    else:
+        console.print(f"Published   {status.published_at:%Y-%m-%d %H:%M:%S} UTC, as of {status.as_of}")
+        console.print(f"Readers     {home.readers_database}")
+    console.print(f"Run lock    {lock_holder(home) or 'free'}")
+
+
+def _show_calls(console: Console, settings: Settings, status: Status) -> None:
+    console.print(
+        f"Last 24 h   {status.symbols_current_24h} symbols already current, {status.calls_made_24h} calls made, "
+        f"{status.calls_saved_24h} saved"
+    )
+    if settings.is_embedded:
+        quota = "no limit on the embedded source"
+    elif settings.calls_per_minute is None:
+        quota = f"{status.quota_used_today} of {_FREE_CALLS} calls used today"
+    else:
+        quota = f"{status.quota_used_today} calls today, {settings.calls_per_minute} a minute"
+    console.print(f"Quota       {quota}")
+    console.print(f"Breaker     {status.breaker}")
+
+
+def _show_freshness(console: Console, status: Status) -> None:
+    table = Table(title="Prices", title_justify="left", box=None)
+    for name in ("symbol", "first", "last", "sessions behind"):
+        table.add_column(name)
+    for row in status.freshness.iter_rows():
+        table.add_row(*("-" if value is None else str(value) for value in row))
+    if status.freshness.height:
+        console.print(table)
+
+
+def _show_runs(console: Console, home: Home) -> None:
+    table = Table(title="Last runs", title_justify="left", box=None)
+    for name in ("started (UTC)", "job", "outcome", "seconds", "run"):
+        table.add_column(name)
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        records = instance.get_run_records(limit=_RUNS_SHOWN)
+    for record in records:
+        started, ended = record.start_time, record.end_time
+        table.add_row(
+            f"{dt.datetime.fromtimestamp(started, dt.UTC):%Y-%m-%d %H:%M:%S}" if started else "not yet",
+            record.dagster_run.job_name,
+            record.dagster_run.status.value.lower(),
+            f"{ended - started:.1f}" if started and ended else "",
+            record.dagster_run.run_id[:8],
+        )
+    if records:
+        console.print(table)

@@ -1,0 +1,66 @@
+"""``quant ui``: the Dagster UI and daemon on this installation's instance."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from quant_assets.foundation.errors import ConfigurationError
+from quant_assets.ops.instance_folder import prepare_instance_folder
+from quant_assets.runtime import prepare_environment, universe_for
+from quant_assets.settings import load_settings
+from resources.warehouse import fail_stuck_runs
+
+__all__ = ["start_ui"]
+
+
+def start_ui(host: str, port: int) -> int:
+    """Run the UI until it is interrupted; return its exit code.
+
+    Raises
+    ------
+    ConfigurationError
+        Where the port is in use, or the settings or the universe are wrong.
+    """
+    settings = load_settings()
+    universe_for(settings)
+    home = prepare_environment(settings)
+    prepare_instance_folder(home)
+    _check_port(host, port)
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        for run_id in fail_stuck_runs(instance, home):
+            print(f"Run {run_id} was left running by a process that is gone; it is marked as failed.")  # noqa: T201 - for the person at the terminal
+    print(f"Dagster UI on http://{host}:{port} (Ctrl+C stops it)")  # noqa: T201 - for the person at the terminal
+    command = [
+        *(sys.executable, "-m", "dagster", "dev"),
+        *("--workspace", str(_workspace()), "--host", host, "--port", str(port), "--log-level", "warning"),
+    ]
+    process = subprocess.Popen(command, env=os.environ | {"PYTHONWARNINGS": "ignore"})  # noqa: S603 - our own command line
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        return 0
+
+
+def _workspace() -> Path:
+    """The workspace file of this checkout."""
+    return Path(__file__).parents[2] / "workspace.yaml"
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{host}:{port} cannot be used ({error.strerror}); choose another with 'quant ui --port 3001'."
+            ) from None

@@ -1,0 +1,153 @@
+"""What a process needs before it can run a job: the home, the operations store and the price source.
+
+The one place where settings meet adapters. Nothing here imports Dagster.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from quant_assets.foundation.calendar import new_york_calendar
+from quant_assets.foundation.errors import AsOfError, ConfigurationError, DataError, SourceMismatchError
+from quant_assets.foundation.home import Home
+from quant_assets.market_data.quota import SqliteEntitlementMemory, SqliteQuotaLedger
+from quant_assets.ops.store import OperationsStore
+from quant_assets.replay.packaged import PackagedHistory
+from quant_assets.replay.server import ReplayServer
+from quant_assets.serving.publish import last_publication
+from quant_assets.settings import VENDOR_URL, AssetClass, Settings, Universe, load_universe
+from resources.alpha_vantage.client import AlphaVantageSource
+
+__all__ = ["SOURCE_FACT", "bind_source", "check_as_of", "open_price_source", "prepare_environment", "universe_for"]
+
+SOURCE_FACT = "source"
+_EMBEDDED_KEY = "embedded"
+
+
+def prepare_environment(settings: Settings) -> Home:
+    """Prepare the home and hand its absolute path to every process started from here."""
+    home = Home(settings.home)
+    home.prepare()
+    os.environ["QUANT_HOME"] = str(home.path)
+    os.environ["QUANT_UNIVERSE"] = str(settings.quant_universe.expanduser().resolve())
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ["NUMBA_CACHE_DIR"] = os.environ.get("NUMBA_CACHE_DIR", str(home.path / "cache" / "numba"))
+    return home
+
+
+def universe_for(settings: Settings) -> Universe:
+    """The universe file, checked against the source: the vendor sells no indices."""
+    path = settings.quant_universe
+    universe = load_universe(path)
+    indices = universe.of_class(AssetClass.INDEX)
+    if indices and not settings.is_embedded:
+        raise ConfigurationError(
+            f"{path}: {indices[0]} is an index, which the vendor does not sell with prices; "
+            "use an ETF such as SPY instead, or import it from a file."
+        )
+    return universe
+
+
+@contextmanager
+def open_price_source(
+    settings: Settings, store: OperationsStore, *, as_of: dt.date | None = None
+) -> Iterator[AlphaVantageSource]:
+    """Open the price source that the settings name: the vendor with a key, the embedded replay without one.
+
+    Parameters
+    ----------
+    as_of : date, optional
+        The embedded replay's clock is set to the evening of this session, so that it serves nothing later.
+    """
+    ledger, entitlements = SqliteQuotaLedger(store), SqliteEntitlementMemory(store)
+    if settings.alpha_vantage_api_key is not None:
+        with AlphaVantageSource(
+            base_url=settings.alpha_vantage_base_url,
+            key=settings.alpha_vantage_api_key.get_secret_value(),
+            plan=settings.alpha_vantage_plan,
+            quota=ledger,
+            entitlements=entitlements,
+            store=store,
+        ) as source:
+            yield source
+        return
+    if settings.alpha_vantage_base_url != VENDOR_URL:
+        raise ConfigurationError(
+            "ALPHA_VANTAGE_BASE_URL is set but ALPHA_VANTAGE_API_KEY is not; set both, or unset both to run on the "
+            "embedded history."
+        )
+    with (
+        ReplayServer(PackagedHistory(), today=as_of) as server,
+        AlphaVantageSource(
+            base_url=server.url,
+            key=_EMBEDDED_KEY,
+            plan="unlimited",
+            quota=ledger,
+            entitlements=entitlements,
+            store=store,
+        ) as source,
+    ):
+        yield source
+
+
+def bind_source(store: OperationsStore, identity: str) -> None:
+    """Bind the home to the source that fills it first.
+
+    Raises
+    ------
+    SourceMismatchError
+        Where the home was filled from another source.
+    """
+    bound = store.fact(SOURCE_FACT)
+    if bound is None:
+        store.remember(SOURCE_FACT, identity)
+    elif bound != identity:
+        raise SourceMismatchError(
+            f"this QUANT_HOME was filled from {bound} and cannot be continued from {identity}; "
+            "set QUANT_HOME to another folder for the other source."
+        )
+
+
+def check_as_of(home: Home, as_of: dt.date | None, now: dt.datetime) -> None:
+    """Refuse an as-of date that lies before the last publication or after the source's clock.
+
+    Raises
+    ------
+    AsOfError
+        One sentence with the fix.
+    """
+    if as_of is None:
+        return
+    calendar = new_york_calendar()
+    if not calendar.is_session(as_of):
+        nearest = calendar.session_on_or_before(as_of)
+        raise AsOfError(f"{as_of} is not an exchange session; use {nearest}, the session before it.")
+    newest = calendar.last_finished_session(now)
+    if as_of > newest:
+        raise AsOfError(
+            f"{as_of} has not finished by the source's clock ({now:%Y-%m-%d %H:%M} UTC); use {newest} or earlier."
+        )
+    published = last_publication(home)
+    if published.height and published["as_of"][0] and as_of < published["as_of"][0]:
+        raise AsOfError(
+            f"this QUANT_HOME is already published as of {published['as_of'][0]} and never goes back; "
+            f"set QUANT_HOME to another folder to look at {as_of}."
+        )
+
+
+def check_clock(now: dt.datetime, newest_stored: dt.date | None) -> None:
+    """Refuse to run with a clock that stands before data already stored.
+
+    Raises
+    ------
+    DataError
+        One sentence with the fix.
+    """
+    if newest_stored is not None and newest_stored > now.date():
+        raise DataError(
+            f"the source's clock stands at {now:%Y-%m-%d %H:%M} UTC, before the newest stored bar of {newest_stored}; "
+            "set the machine's clock right, or use another QUANT_HOME."
+        )
