@@ -20,8 +20,15 @@ from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.ops.store import OperationsStore
-from quant_assets.runtime import AS_OF_TAG, FULL_REFRESH_TAG, bind_source, check_as_of, open_price_source
-from quant_assets.runtime import prepare_environment, universe_for
+from quant_assets.runtime import (
+    AS_OF_TAG,
+    FULL_REFRESH_TAG,
+    bind_source,
+    check_as_of,
+    open_price_source,
+    prepare_environment,
+    universe_for,
+)
 from quant_assets.settings import Settings, Universe, load_settings
 from resources.warehouse import NO_WAIT_TAG
 from resources.warehouse.run_lock import lock_holder

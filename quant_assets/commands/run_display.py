@@ -54,7 +54,7 @@ def show_summary(console: Console, home: Home, result: RunResult) -> None:
         console.print(f"Reason: {escape(result.first_error)}")
     _show_coverage(console, home)
     if result.is_success:
-        _show_next_steps(console, home)
+        _show_next_steps(console)
 
 
 def _rows(asset: AssetResult) -> str:
@@ -95,7 +95,7 @@ def _show_coverage(console: Console, home: Home) -> None:
     console.print(f"Readers     {home.readers_database} (published {row[2]:%Y-%m-%d %H:%M:%S} UTC)")
 
 
-def _show_next_steps(console: Console, home: Home) -> None:
+def _show_next_steps(console: Console) -> None:
     console.print()
     console.print("Try it from any DuckDB client, opened read-only:")
     for query in _QUERIES:

@@ -60,7 +60,7 @@ def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
         raise CorruptDatabaseError(_damaged(path, error)) from error
     except duckdb.IOException as error:
         text = str(error)
-        if "lock" in text.lower():
+        if "Could not set lock" in text:
             raise StorageError(
                 f"{path} is open for writing in another program; close it there (readers open quant.duckdb instead)."
             ) from error
