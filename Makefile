@@ -38,7 +38,7 @@ check: $(DEV_STAMP) ## Format, lint, types, import rules, definitions, dbt build
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python docs/generate.py --check
 	@QUANT_HOME=$$(mktemp -d) $(BIN)/dg check defs
 	@$(MAKE) --no-print-directory test
 
@@ -47,6 +47,9 @@ bench: $(DEV_STAMP) ## Measure against the alternatives, in ratios
 
 scorecard: $(DEV_STAMP) ## Print the goals from what the last run published
 	@$(BIN)/python -m benchmarks.scorecard
+
+docs: $(DEV_STAMP) ## Generate the data dictionary and the README's graph
+	@$(BIN)/python docs/generate.py
 
 clean: ## Remove the virtual environment and build leftovers (never the data)
 	@rm -rf $(VENV) build *.egg-info dbt_features/target dbt_features/logs

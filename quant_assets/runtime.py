@@ -10,8 +10,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from resources.alpha_vantage.client import AlphaVantageSource
+
 from quant_assets.foundation.calendar import new_york_calendar
-from quant_assets.foundation.errors import AsOfError, ConfigurationError, DataError, SourceMismatchError
+from quant_assets.foundation.errors import AsOfError, ConfigurationError, SourceMismatchError
 from quant_assets.foundation.home import Home
 from quant_assets.market_data.quota import SqliteEntitlementMemory, SqliteQuotaLedger
 from quant_assets.ops.store import OperationsStore
@@ -19,11 +21,24 @@ from quant_assets.replay.packaged import PackagedHistory
 from quant_assets.replay.server import ReplayServer
 from quant_assets.serving.publish import last_publication
 from quant_assets.settings import VENDOR_URL, AssetClass, Settings, Universe, load_universe
-from resources.alpha_vantage.client import AlphaVantageSource
 
-__all__ = ["SOURCE_FACT", "bind_source", "check_as_of", "open_price_source", "prepare_environment", "universe_for"]
+__all__ = [
+    "AS_OF_TAG",
+    "FULL_REFRESH_TAG",
+    "bind_source",
+    "check_as_of",
+    "open_price_source",
+    "prepare_environment",
+    "universe_for",
+]
 
-SOURCE_FACT = "source"
+AS_OF_TAG = "quant/as_of"
+"""Run tag: the session to compute for; without it the newest one that the source can have."""
+
+FULL_REFRESH_TAG = "quant/full_refresh"
+"""Run tag: rebuild derived tables instead of extending them."""
+
+_SOURCE_FACT = "source"
 _EMBEDDED_KEY = "embedded"
 
 
@@ -101,9 +116,9 @@ def bind_source(store: OperationsStore, identity: str) -> None:
     SourceMismatchError
         Where the home was filled from another source.
     """
-    bound = store.fact(SOURCE_FACT)
+    bound = store.fact(_SOURCE_FACT)
     if bound is None:
-        store.remember(SOURCE_FACT, identity)
+        store.remember(_SOURCE_FACT, identity)
     elif bound != identity:
         raise SourceMismatchError(
             f"this QUANT_HOME was filled from {bound} and cannot be continued from {identity}; "
@@ -135,19 +150,4 @@ def check_as_of(home: Home, as_of: dt.date | None, now: dt.datetime) -> None:
         raise AsOfError(
             f"this QUANT_HOME is already published as of {published['as_of'][0]} and never goes back; "
             f"set QUANT_HOME to another folder to look at {as_of}."
-        )
-
-
-def check_clock(now: dt.datetime, newest_stored: dt.date | None) -> None:
-    """Refuse to run with a clock that stands before data already stored.
-
-    Raises
-    ------
-    DataError
-        One sentence with the fix.
-    """
-    if newest_stored is not None and newest_stored > now.date():
-        raise DataError(
-            f"the source's clock stands at {now:%Y-%m-%d %H:%M} UTC, before the newest stored bar of {newest_stored}; "
-            "set the machine's clock right, or use another QUANT_HOME."
         )
