@@ -58,13 +58,13 @@ def readers_database_asset(tables: Sequence[Table], deps: Sequence[dg.AssetKey])
         owners=list(OWNERS),
         kinds={"duckdb"},
         description=(
-            "quant.duckdb: a read-only copy of every table, swapped in atomically. Analysts and programs open it at any "
-            "time. A run that fails before this step publishes when it closes, with what it could not do written down."
+            "quant.duckdb: a read-only copy of every table, swapped in atomically; open it at any time. A run that "
+            "fails before this step publishes when it closes, with what it could not do written down."
         ),
     )
     def readers_database(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
-    ) -> dg.MaterializeResult:
+    ) -> dg.MaterializeResult[None]:
         publication = publish_run(warehouse, run_report(context.instance, context.run_id), tables)
         path = str(Home(warehouse.path.parent).readers_database)
         if publication is None:

@@ -10,35 +10,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 import polars as pl
 
 from quant_assets.foundation.errors import StorageError
 from quant_assets.foundation.home import Home
+from quant_assets.foundation.table_store import TableStore
 from quant_assets.foundation.tables import Table
 from quant_assets.ops.tables import PUBLICATIONS, RUN_STATE
 
-__all__ = ["Publication", "WarehouseFile", "last_publication", "publish"]
+__all__ = ["Publication", "last_publication", "publish"]
 
 _KEPT = 3
 _UNPUBLISHED_SCHEMAS = ("features_staging", "features_intermediate")
-
-
-class WarehouseFile(Protocol):
-    """What publishing asks of the warehouse."""
-
-    path: Path
-
-    @contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A short read-write connection."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ def last_publication(home: Home) -> pl.DataFrame:
 
 def publish(
     home: Home,
-    warehouse: WarehouseFile,
+    warehouse: TableStore,
     *,
     run_id: str,
     outcome: str,
@@ -79,7 +67,7 @@ def publish(
     Parameters
     ----------
     home : Home
-    warehouse : WarehouseFile
+    warehouse : TableStore
         The caller holds the run lock.
     run_id, outcome : str
         The closing run and ``success`` or ``failed``.

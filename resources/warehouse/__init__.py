@@ -1,7 +1,8 @@
 """The DuckDB warehouse: run lock, reads, transactional writes, the resource of a run."""
 
+from quant_assets.foundation.table_store import MergeCounts
 from resources.warehouse.asset_specs import asset_key, column_schema, table_metadata, table_spec
-from resources.warehouse.database import TABLE_CHANGES, MergeCounts, Warehouse, open_database
+from resources.warehouse.database import TABLE_CHANGES, Warehouse, open_database
 from resources.warehouse.run_report import RunReport, run_report
 from resources.warehouse.run_session import NO_WAIT_TAG, warehouse_resource
 from resources.warehouse.stuck_runs import fail_stuck_runs

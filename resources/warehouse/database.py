@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from quant_assets.foundation.errors import CorruptDatabaseError, StorageError
+from quant_assets.foundation.table_store import MergeCounts
 from quant_assets.foundation.tables import Column, Table
 
 __all__ = ["TABLE_CHANGES", "MergeCounts", "Warehouse", "open_database"]
@@ -27,20 +27,12 @@ TABLE_CHANGES = Table(
     description="When each table last changed, and by which run; rows written again unchanged do not count.",
     columns=(
         Column("table_name", "VARCHAR", "Schema and table."),
-        Column("changed_at", "TIMESTAMPTZ", "Wall clock of the last change."),
-        Column("run_id", "VARCHAR", "Run that made it."),
+        Column("changed_at", "TIMESTAMPTZ", "Wall clock of the last change.", nullable=True),
+        Column("computed_at", "TIMESTAMPTZ", "Wall clock when it was last computed, changed or not.", nullable=True),
+        Column("run_id", "VARCHAR", "Run that made the last change."),
     ),
 )
 """The warehouse's own record; every other table is declared by a room."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergeCounts:
-    """Rows of a merge by what happened to them."""
-
-    rows_new: int
-    rows_changed: int
-    rows_unchanged: int
 
 
 def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -233,6 +225,33 @@ class Warehouse:
 
     def note_change(self, connection: duckdb.DuckDBPyConnection, qualified_name: str) -> None:
         """Note that a table changed; callers that write by other ways (dbt) call this themselves."""
+        self._note(connection, qualified_name, "changed_at")
+
+    def note_computed(self, table: Table) -> None:
+        """Note that the table was computed from its inputs as they are, whether that changed it or not."""
+        with self.transaction() as connection:
+            self._note(connection, table.qualified_name, "computed_at")
+
+    def is_current(self, table: Table, inputs: Sequence[Table]) -> bool:
+        """Whether no input changed since the table was last computed from them."""
+        names = [declared.qualified_name for declared in inputs]
+        with self.connect() as connection:
+            row = connection.execute(
+                "SELECT (SELECT computed_at FROM ops.table_changes WHERE table_name = ?), "
+                "(SELECT max(changed_at) FROM ops.table_changes WHERE list_contains(?, table_name))",
+                [table.qualified_name, names],
+            ).fetchone()
+        computed_at, changed_at = row or (None, None)
+        return computed_at is not None and (changed_at is None or changed_at < computed_at)
+
+    def _note(self, connection: duckdb.DuckDBPyConnection, qualified_name: str, column: str) -> None:
         now = dt.datetime.now(dt.UTC)
-        connection.execute("DELETE FROM ops.table_changes WHERE table_name = ?", [qualified_name])
-        connection.execute("INSERT INTO ops.table_changes VALUES (?, ?, ?)", [qualified_name, now, self.run_id])
+        known = connection.execute(
+            f"UPDATE ops.table_changes SET {column} = ?, run_id = ? WHERE table_name = ? RETURNING 1",
+            [now, self.run_id, qualified_name],
+        ).fetchone()
+        if known is None:
+            values = (now, None) if column == "changed_at" else (None, now)
+            connection.execute(
+                "INSERT INTO ops.table_changes VALUES (?, ?, ?, ?)", [qualified_name, *values, self.run_id]
+            )

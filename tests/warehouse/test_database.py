@@ -129,3 +129,17 @@ def test_instants_come_back_in_utc(warehouse):
     assert warehouse.read(BARS)["updated_at"].to_list() == [NOON]
     with duckdb.connect(str(warehouse.path), read_only=True) as connection:
         assert connection.execute("SELECT epoch(updated_at) FROM demo.bars").fetchone() == (NOON.timestamp(),)
+
+
+def test_table_is_current_until_an_input_changes(warehouse):
+    """A table counts as current from its computation until an input changes; equal rows are no change."""
+    other = Table("demo", "other", BARS.columns, BARS.key, "An input.")
+    warehouse.ensure([other])
+    assert not warehouse.is_current(BARS, [other])
+    warehouse.note_computed(BARS)
+    assert warehouse.is_current(BARS, [other])
+    warehouse.replace(other, bars(("A", 1, 1.0)))
+    assert not warehouse.is_current(BARS, [other])
+    warehouse.note_computed(BARS)
+    warehouse.replace(other, bars(("A", 1, 1.0)))
+    assert warehouse.is_current(BARS, [other])
