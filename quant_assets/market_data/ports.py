@@ -90,8 +90,12 @@ class FetchReply:
     """What came back for one request.
 
     ``frame`` has ``BARS_SCHEMA`` or ``ACTIONS_SCHEMA`` columns, sorted by date, and is ``None`` unless the outcome
-    is ``OK`` or ``NO_EVENTS`` (then empty). ``message`` is the vendor's text with the key removed, or our own.
-    ``requested_at`` is the wall clock in UTC; ``attempts`` counts calls that left this machine.
+    is ``OK`` or ``NO_EVENTS`` (then empty). A value the vendor left out (``None``, ``null``, ``-``, ``n/a``) is null.
+    ``message`` is the vendor's text with the key removed, or our own; with ``OK`` it is empty or says what was left
+    out of the reply, such as the unfinished bar of the running session. ``requested_at`` is the wall clock in UTC;
+    ``latency_ms`` is time spent on the network over all attempts, pauses excluded; ``attempts`` counts calls that
+    left this machine. ``body_sha256`` is of the body as received (hex, empty where there was none), and
+    ``parser_version`` names the code that read it, so that a stored row can be traced to its reply.
     """
 
     request: FetchRequest
@@ -101,6 +105,8 @@ class FetchReply:
     requested_at: dt.datetime
     latency_ms: float
     attempts: int
+    body_sha256: str = ""
+    parser_version: str = ""
 
 
 class PriceSource(Protocol):
@@ -133,7 +139,11 @@ class PriceSource(Protocol):
 
 
 class QuotaLedger(Protocol):
-    """Durable count of calls, shared by processes. The key is known by its hash alone."""
+    """Durable count of calls, shared by processes. The key is known by its hash alone.
+
+    ``day`` is the vendor's day. Whether a refused or throttled call costs one of the day's calls is documented
+    nowhere, so every attempt is counted before it is made.
+    """
 
     def reserve(self, key_hash: str, day: dt.date, limit: int) -> bool:
         """Count one attempt before it is made; False (and nothing counted) where the limit is reached."""
@@ -151,9 +161,16 @@ class QuotaLedger(Protocol):
         """Whether the vendor said that ``day`` is spent."""
         ...
 
+    def last_call_at(self, key_hash: str) -> dt.datetime | None:
+        """Wall clock (UTC) of the newest attempt of any process, so that the next one keeps its distance."""
+        ...
+
 
 class EntitlementMemory(Protocol):
-    """What the vendor's replies taught about the plan, with expiry."""
+    """What the vendor's replies taught about the plan, with expiry.
+
+    An empty ``outputsize`` stands for the function as a whole.
+    """
 
     def refuse(self, key_hash: str, function: str, outputsize: str, now: dt.datetime) -> None:
         """Remember a refusal."""
