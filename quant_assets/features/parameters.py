@@ -1,0 +1,17 @@
+"""Lengths and multiples of the indicators that are not part of a column's name, in one place.
+
+Changing one changes the definition of a published version, so it belongs into a new version.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BOLLINGER_DEVIATIONS", "BOLLINGER_WINDOW", "MACD_FAST", "MACD_SIGNAL", "MACD_SLOW", "RSI_SPAN"]
+
+RSI_SPAN: Final = 14
+BOLLINGER_WINDOW: Final = 20
+BOLLINGER_DEVIATIONS: Final = 2.0
+MACD_FAST: Final = 12
+MACD_SLOW: Final = 26
+MACD_SIGNAL: Final = 9
