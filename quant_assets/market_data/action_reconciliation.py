@@ -17,13 +17,11 @@ import polars as pl
 
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.market_data.action_inference import infer_actions
+from quant_assets.market_data.action_remainder import SAME_VALUE, as_conflicts, inferred_rest, inferred_totals
 from quant_assets.market_data.corporate_actions import (
-    CASH_KINDS,
-    DIVIDEND,
     FACTOR_KINDS,
     FOUND_SCHEMA,
     INFERRED,
-    SPECIAL_DIVIDEND,
     VENDOR_BARS,
     VENDOR_DIVIDENDS,
     VENDOR_SPLITS,
@@ -38,23 +36,9 @@ _BELIEF = {VENDOR_BARS: 0, VENDOR_SPLITS: 1, VENDOR_DIVIDENDS: 1, INFERRED: 3}
 _SAME_EVENT_SESSIONS = 2
 """Two sources that give one event dates this close mean the same one: no share splits twice by the same factor, or
 pays the same dividend twice, within two sessions (weekly payers are five apart)."""
-_SAME_VALUE = 1e-4
-"""Relative difference of two values that are the same one, printed with four decimals or more."""
-_SMALLEST_REST = 0.01
-_SMALLEST_REST_PART = 0.05
-"""An inferred amount beyond the recorded one is a second dividend from one cent and 5 % of the recorded one on;
-below, the two disagree about one dividend."""
 
 _KEY = ["symbol", "effective_date", "kind"]
 _NO_MOVES = pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "ratio": pl.Float64})
-_NO_CONFLICTS = pl.DataFrame(
-    schema={
-        **FOUND_SCHEMA,
-        "other_date": pl.Date,
-        "other_value": pl.Float64,
-        "other_source": pl.String,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +132,7 @@ def reconcile_actions(
     is_inferred_cash = (pl.col("source") == INFERRED) & ~pl.col("is_factor")
     best, beaten = _most_believed(candidates.filter(~is_inferred_cash))
     recorded = named_by_size(best, setting.bars)
-    rest, disagreeing = _inferred_rest(_inferred_totals(candidates.filter(is_inferred_cash), stored), recorded)
+    rest, disagreeing = inferred_rest(inferred_totals(candidates.filter(is_inferred_cash), stored), recorded)
     # Two dividends of one kind on one date are one row.
     merged = pl.concat([recorded, rest]).group_by(_KEY).agg(pl.col("value").sum(), pl.col("source").first())
     actions = merged.select(FOUND_SCHEMA.keys()).sort(_KEY)
@@ -198,10 +182,6 @@ def _without_withdrawn(
     return stored.join(gone, on=_KEY, how="anti"), gone
 
 
-def _conflicts(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(_NO_CONFLICTS.columns)
-
-
 def _without_shifted_repeats(candidates: pl.DataFrame, calendar: TradingCalendar) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Drop the less believed of two equal events that lie one or two sessions apart."""
     placed = candidates.with_row_index("row").with_columns(position=_positions(candidates["effective_date"], calendar))
@@ -209,7 +189,7 @@ def _without_shifted_repeats(candidates: pl.DataFrame, calendar: TradingCalendar
     believed = pl.concat([placed.with_columns(pl.col("position") + k) for k in shifts])
     pairs = placed.join(believed, on=["symbol", "is_factor", "position"], suffix="_believed").filter(
         (pl.col("rank_believed") < pl.col("rank"))
-        & ((pl.col("value") / pl.col("value_believed") - 1).abs() <= _SAME_VALUE)
+        & ((pl.col("value") / pl.col("value_believed") - 1).abs() <= SAME_VALUE)
     )
     conflicts = pairs.filter(~pl.col("is_stored")).select(
         "symbol",
@@ -221,7 +201,7 @@ def _without_shifted_repeats(candidates: pl.DataFrame, calendar: TradingCalendar
         other_value="value",
         other_source="source",
     )
-    return placed.join(pairs, on="row", how="anti").drop("row", "position"), _conflicts(conflicts)
+    return placed.join(pairs, on="row", how="anti").drop("row", "position"), as_conflicts(conflicts)
 
 
 def _most_believed(candidates: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -245,49 +225,10 @@ def _most_believed(candidates: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame
             .otherwise(pl.col("value").sum())
         )
         .join(totals, on=event)
-        .filter((pl.col("other_value") / pl.col("value") - 1).abs() > _SAME_VALUE)
+        .filter((pl.col("other_value") / pl.col("value") - 1).abs() > SAME_VALUE)
         .with_columns(other_date="effective_date")
     )
-    return best.select(FOUND_SCHEMA.keys()), _conflicts(others)
-
-
-def _inferred_totals(inferred: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
-    """Whole cash that the adjusted closes imply per date: as inferred now, or as stored rows add up to."""
-    day = ["symbol", "effective_date"]
-    now = inferred.filter(~pl.col("is_stored")).select(*day, "kind", total="value")
-    stored_cash = stored.filter(~pl.col("is_factor")).group_by(day).agg(total=pl.col("value").sum())
-    earlier = inferred.filter("is_stored").select(*day, "kind").join(stored_cash, on=day)
-    return pl.concat([now, earlier.join(now, on=day, how="anti")])
-
-
-def _inferred_rest(totals: pl.DataFrame, recorded: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What the implied cash leaves beside the recorded dividends of its date, and where the two disagree."""
-    day = ["symbol", "effective_date"]
-    cash = (
-        recorded.filter(pl.col("kind").is_in(CASH_KINDS))
-        .group_by(day)
-        .agg(
-            pl.col("value").sum(),
-            pl.col("source").first(),
-            recorded_kind=pl.col("kind").first(),
-            has_special=(pl.col("kind") == SPECIAL_DIVIDEND).all(),
-        )
-    )
-    both = totals.join(cash, on=day, how="left").with_columns(rest=pl.col("total") - pl.col("value").fill_null(0.0))
-    is_rest = pl.col("value").is_null() | (
-        (pl.col("rest") >= _SMALLEST_REST) & (pl.col("rest") >= _SMALLEST_REST_PART * pl.col("value"))
-    )
-    second_kind = pl.when("has_special").then(pl.lit(DIVIDEND)).otherwise(pl.lit(SPECIAL_DIVIDEND))
-    rest = both.filter(is_rest).select(
-        *day,
-        kind=pl.when(pl.col("value").is_null()).then("kind").otherwise(second_kind),
-        value="rest",
-        source=pl.lit(INFERRED),
-    )
-    disagreeing = both.filter(~is_rest, (pl.col("rest") / pl.col("value")).abs() > _SAME_VALUE).with_columns(
-        kind="recorded_kind", other_date="effective_date", other_value="total", other_source=pl.lit(INFERRED)
-    )
-    return rest, _conflicts(disagreeing)
+    return best.select(FOUND_SCHEMA.keys()), as_conflicts(others)
 
 
 def _against_stored(actions: pl.DataFrame, stored: pl.DataFrame, seen_at: dt.datetime) -> dict[str, pl.DataFrame]:

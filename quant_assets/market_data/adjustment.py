@@ -32,8 +32,8 @@ __all__ = [
     "Convention",
     "adjusted_bars",
     "adjustment_factors",
-    "compare_with_vendor",
     "unusable_actions",
+    "with_factors",
 ]
 
 FIRST_DATE = dt.date(1900, 1, 1)
@@ -242,7 +242,7 @@ def adjusted_bars(bars: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
         Null stays null.
     """
     columns = ["symbol", "date", *_PRICES, "volume"]
-    joined = _with_factors(bars.select(columns), factors)
+    joined = with_factors(bars.select(columns), factors)
     return joined.select(
         "symbol",
         "date",
@@ -251,7 +251,8 @@ def adjusted_bars(bars: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_factors(bars: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
+def with_factors(bars: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
+    """Bars in order with ``price_factor`` and ``volume_factor`` of their date; 1 for symbols without a row."""
     joined = in_order(bars).join_asof(
         factors.drop("valid_to").sort("symbol", "valid_from"),
         left_on="date",
@@ -260,42 +261,3 @@ def _with_factors(bars: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
         check_sortedness=False,
     )
     return joined.with_columns(pl.col("price_factor", "volume_factor").fill_null(1.0))
-
-
-def compare_with_vendor(bars: pl.DataFrame, factors: pl.DataFrame) -> pl.DataFrame:
-    """How far our adjusted closes are from the vendor's, per symbol.
-
-    Parameters
-    ----------
-    bars : pl.DataFrame
-        symbol, date, close, adjusted_close; rows without an adjusted close are left out. The levels mean something
-        only within one vintage (the bars of one reply): an older stored row lacks the later events.
-    factors : pl.DataFrame
-        From :func:`adjustment_factors`.
-
-    Returns
-    -------
-    pl.DataFrame
-        symbol, rows, max_relative_difference (of the levels, the vendor's re-based to ours on the newest row), at_date
-        (where it is largest), steps_apart (bars whose adjusted return differs by more than 1e-4: one per event on which
-        we and the vendor disagree, or per border between two vintages).
-    """
-    usable = bars.select("symbol", "date", "close", "adjusted_close").filter(
-        (pl.col("close") > 0) & (pl.col("adjusted_close") > 0)
-    )
-    joined = _with_factors(usable, factors)
-    quotient = pl.col("adjusted_close") / (pl.col("close") * pl.col("price_factor"))
-    apart = joined.with_columns(quotient=quotient).with_columns(
-        difference=(pl.col("quotient") / pl.col("quotient").last().over("symbol") - 1).abs(),
-        step=(pl.col("quotient") / pl.col("quotient").shift(1).over("symbol") - 1).abs(),
-    )
-    return (
-        apart.group_by("symbol")
-        .agg(
-            rows=pl.len().cast(pl.Int64),
-            max_relative_difference=pl.col("difference").max(),
-            at_date=pl.col("date").get(pl.col("difference").arg_max()),
-            steps_apart=(pl.col("step") > 1e-4).sum().cast(pl.Int64),
-        )
-        .sort("symbol")
-    )

@@ -16,9 +16,9 @@ from quant_assets.market_data.adjustment import (
     Convention,
     adjusted_bars,
     adjustment_factors,
-    compare_with_vendor,
     unusable_actions,
 )
+from quant_assets.market_data.vendor_comparison import compare_with_vendor
 
 DAYS = [dt.date(2020, 1, 6) + dt.timedelta(days=n) for n in range(12)]
 END = DAYS[-1]
