@@ -7,8 +7,6 @@ other convention in use, ``1 - D / C_previous``, is not the vendor's.)
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -22,17 +20,17 @@ _NO_EVENT = 1e-9
 """Relative step below which two days share their base; rounding noise of the packaged closes is 1e-13."""
 _SMALLEST_SPLIT = 1.2
 """A step below it is cash: MSFT's special dividend of 2004-11-15 is 1.112, and no packaged split is under 2."""
-_LARGEST_YIELD = 0.25
+_LARGEST_YIELD = 0.05
 """Largest dividend taken for one paid on the day of a split, as a share of the close."""
 _AMOUNT_DECIMALS = 6
 """Dividends are paid in whole units of 1e-6 or coarser; what is left beyond is rounding noise."""
 
-_SPLIT_RATIOS: tuple[float, ...] = tuple(
-    sorted(
-        {float(Fraction(new, old)) for old in range(1, 6) for new in range(old + 1, 51)}
-        | {float(Fraction(new, old)) for new in range(1, 4) for old in range(new + 1, 101)}
-    )
+_SPLIT_RATIOS: tuple[float, ...] = (
+    *(float(new) for new in range(2, 51)),
+    *(1.0 / old for old in range(2, 101)),
+    *(3 / 2, 4 / 3, 5 / 4, 6 / 5, 5 / 3, 5 / 2),
 )
+"""Ratios in use. More of them would let a split with a dividend pass for another split without one."""
 
 
 def derive_actions(closes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -40,7 +38,7 @@ def derive_actions(closes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
     A step between two days' ratio of raw to adjusted close is ``S * (C + D) / C``. A step under 1.2 and over 1 is a
     dividend. Any other is a split by the simple ratio that explains it best: exactly, or with the smallest dividend
-    on the same day that is a whole number of 1e-6 units and at most a quarter of the close.
+    on the same day that is a whole number of 1e-4 units and at most 5 % of the close.
 
     Parameters
     ----------
