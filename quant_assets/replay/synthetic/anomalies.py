@@ -157,7 +157,7 @@ def plant_anomalies(
         generator = np.random.default_rng([seed, number])
         matrix = own.select(pl.col(_COLUMNS).cast(pl.Float64)).to_numpy(writable=True)
         present = np.ones(own.height, dtype=bool)
-        for start, distortion in _places(own["date"], avoided, generator, share_of_blocks, kinds):
+        for start, distortion in _places(own["date"], avoided, generator, share_of_blocks=share_of_blocks, kinds=kinds):
             last = start + distortion.sessions - 1
             distort(matrix, present, start, distortion)
             dates = own.item(start, "date"), own.item(last, "date")
@@ -173,6 +173,7 @@ def _places(
     dates: pl.Series,
     avoided: list[object],
     generator: np.random.Generator,
+    *,
     share_of_blocks: float,
     kinds: tuple[AnomalyKind, ...],
 ) -> list[tuple[int, Distortion]]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from quant_assets.replay.synthetic.paths import autoregression
 from quant_assets.replay.synthetic.streams import MARKET, Purpose, stream
 
-__all__ = ["bar_matrix", "volume_path"]
+__all__ = ["bar_matrix", "intraday_draws", "volume_path"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def _in_ticks(prices: Floats) -> Floats:
     return rounded
 
 
-def bar_matrix(close: Floats, log_returns: Floats, volatilities: Floats, volume: Floats, draws: Floats) -> Floats:
+def bar_matrix(*, close: Floats, log_returns: Floats, volatilities: Floats, volume: Floats, draws: Floats) -> Floats:
     """Open, high, low, close, volume of every session, shape (sessions, 5); low <= open, close <= high.
 
     The open is reached from the close of the same day, so it is on the same basis on the day of a split or dividend.

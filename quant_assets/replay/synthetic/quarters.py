@@ -15,7 +15,7 @@ from quant_assets.replay.synthetic.anomalies import AnomalyKind, Distortion, dra
 from quant_assets.replay.synthetic.parameters import EventRates
 from quant_assets.replay.synthetic.streams import Purpose, stream
 
-__all__ = ["QUARTER", "Plan", "plan_events"]
+__all__ = ["QUARTER", "Plan", "plan_events", "unlisted_splits"]
 
 QUARTER = 63
 """Sessions of a quarter."""
@@ -49,48 +49,46 @@ class Plan:
 
 def plan_events(rates: EventRates, seed: int, number: int, sessions: int) -> Plan:
     """Draw the plan of one symbol over at least ``sessions`` sessions."""
-    pays, phase_draw, is_late, delay, life = stream(seed, Purpose.LISTING, number).random(5)
+    pays, phase, is_late, delay, life = stream(seed, Purpose.LISTING, number).random(5).tolist()
     listed = 0
     if is_late < rates.late_listings:
         listed = _FIRST_LISTING + int(delay * (_LAST_LISTING - _FIRST_LISTING))
     delisted = listed + _SESSIONS_A_YEAR + _lifetime(life, rates.delistings_ann)
-    phase = int(phase_draw * QUARTER)
     draws = stream(seed, Purpose.QUARTERS, number).random((sessions // QUARTER + 1, 12))
-    starts = phase + QUARTER * np.arange(len(draws))
-    reviews = [
-        (int(start) + (0 if row[1] < _SPLIT_WITH_DIVIDEND else _SPLIT_AT), float(row[2]))
-        for start, row in zip(starts, draws, strict=True)
-        if row[0] < rates.split_reviews
-    ]
+    starts = int(phase * QUARTER) + QUARTER * np.arange(len(draws))
     anomalies = [
-        (int(start) + _ANOMALY_FROM + int(row[4] * _ANOMALY_PLACES), draw_distortion(row[5:8]))
-        for start, row in zip(starts, draws, strict=True)
-        if row[3] < rates.anomalies
-    ]
-    halts = [
-        (int(start) + _HALT_FROM, 2 + int(row[9] * 5))
-        for start, row in zip(starts, draws, strict=True)
-        if row[8] < rates.halts
-    ]
-    restatements = [
-        (int(start) + _RESTATEMENT_AT, float(row[10] / rates.restatements), float(row[11]))
-        for start, row in zip(starts, draws, strict=True)
-        if row[10] < rates.restatements
+        (start + _ANOMALY_FROM + int(row[1] * _ANOMALY_PLACES), draw_distortion(row[2:5]))
+        for start, row in _happening(starts, draws[:, 3:8], rates.anomalies)
     ]
     return Plan(
-        starts if pays < rates.dividend_payers else starts[:0],
-        reviews,
+        dividends=starts if pays < rates.dividend_payers else starts[:0],
+        reviews=[
+            (start + (0 if row[1] < _SPLIT_WITH_DIVIDEND else _SPLIT_AT), float(row[2]))
+            for start, row in _happening(starts, draws[:, 0:3], rates.split_reviews)
+        ],
         # The bar before an anomaly must have traded, and the symbol must outlive it.
-        [
+        anomalies=[
             (start, distortion)
             for start, distortion in anomalies
             if listed < start and start + distortion.sessions < delisted
         ],
-        halts,
-        restatements,
-        listed,
-        delisted,
+        halts=[
+            (start + _HALT_FROM, 2 + int(row[1] * 5)) for start, row in _happening(starts, draws[:, 8:10], rates.halts)
+        ],
+        restatements=[
+            (start + _RESTATEMENT_AT, float(row[0] / rates.restatements), float(row[1]))
+            for start, row in _happening(starts, draws[:, 10:12], rates.restatements)
+        ],
+        listed=listed,
+        delisted=delisted,
     )
+
+
+def _happening(
+    starts: npt.NDArray[np.int64], draws: npt.NDArray[np.float64], probability: float
+) -> list[tuple[int, npt.NDArray[np.float64]]]:
+    """Quarters whose first draw lets something happen, each with its draws."""
+    return [(int(starts[quarter]), draws[quarter]) for quarter in np.flatnonzero(draws[:, 0] < probability)]
 
 
 def _lifetime(draw: float, delistings_ann: float) -> int:

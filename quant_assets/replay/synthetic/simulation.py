@@ -75,7 +75,9 @@ def simulate_market_index(name: str, market: MarketPath, seed: int, dates: Dates
     close = _MARKET_START * np.exp(np.cumsum(market.log_returns))
     volume = volume_path(market.log_returns, market.volatilities, seed, MARKET)
     draws = intraday_draws(seed, MARKET, len(dates))
-    matrix = bar_matrix(close, market.log_returns, market.volatilities, volume, draws)
+    matrix = bar_matrix(
+        close=close, log_returns=market.log_returns, volatilities=market.volatilities, volume=volume, draws=draws
+    )
     listing = Listing(name, "Synthetic market index", asset_type="Index", listed_on=dates[0].item())
     frames = SymbolFrames(_frame(dates, matrix))
     return SimulatedSymbol(frames, listing, dates, matrix, market.log_returns, [], [], [])
@@ -110,14 +112,16 @@ def simulate_symbol(
     close = unsplit / shares
     volume = volume_path(path.log_returns, path.volatilities, seed, number) * shares
     draws = intraday_draws(seed, number, len(dates))
-    matrix = bar_matrix(close, path.log_returns, path.volatilities, volume, draws)
+    matrix = bar_matrix(
+        close=close, log_returns=path.log_returns, volatilities=path.volatilities, volume=volume, draws=draws
+    )
     # The drop on the ex-date is the dividend: close times y / (1 - y), to the hundredth of a cent.
     amounts = np.where(paid, np.round(matrix[:, 3] * quarterly_yield / (1 - quarterly_yield), 4), 0.0)
     actions = _actions(dates, amounts, splits, alive)
     served = matrix.copy()
     present = np.zeros(len(dates), dtype=bool)
     present[alive] = True
-    anomalies = _distort_all(plan, splits, served, present, dates)
+    anomalies = _distort_all(plan, splits, served=served, present=present, dates=dates)
     halts = _halt_all(plan, present, dates)
     frames = SymbolFrames(
         _frame(dates[present], served[present]),
@@ -198,6 +202,7 @@ def _dividends(actions: list[tuple[dt.date, str, float, bool]]) -> pl.DataFrame:
 def _distort_all(
     plan: Plan,
     splits: list[tuple[int, float, bool]],
+    *,
     served: Floats,
     present: npt.NDArray[np.bool_],
     dates: Dates,
