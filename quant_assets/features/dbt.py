@@ -12,11 +12,12 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from quant_assets.features.dbt_project import NodeResult, load_project, run_dbt
+from quant_assets.features.tables import published_tables
 from quant_assets.foundation.errors import DataError
 from resources.warehouse import Warehouse
 from resources.warehouse.asset_specs import OWNERS
 
-__all__ = ["FULL_REFRESH_TAG", "feature_store_models"]
+__all__ = ["FULL_REFRESH_TAG", "feature_store_models", "published_tables"]
 
 FULL_REFRESH_TAG = "quant/full_refresh"
 """Run tag: ``true`` builds every stored model again from nothing."""

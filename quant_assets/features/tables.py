@@ -11,7 +11,10 @@ from functools import lru_cache
 from quant_assets.features.dbt_project import load_project
 from quant_assets.foundation.tables import Column, Table
 
-__all__ = ["feature_store"]
+__all__ = ["VERSIONS", "feature_store", "published_tables"]
+
+VERSIONS = (1,)
+"""Versions of the store that are built."""
 
 
 @lru_cache
@@ -37,3 +40,8 @@ def feature_store(version: int) -> Table:
             for column in node["columns"].values()
         ),
     )
+
+
+def published_tables() -> tuple[Table, ...]:
+    """Declarations of what dbt publishes in the ``features`` schema, for copies and documentation."""
+    return tuple(feature_store(version) for version in VERSIONS)
