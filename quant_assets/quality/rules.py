@@ -15,11 +15,15 @@ import polars as pl
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.quality.findings import FINDINGS_SCHEMA, Severity, empty_findings
 
-__all__ = ["PRICE_LIMITS", "PriceLimits", "price_sanity_findings"]
+__all__ = ["PRICE_LIMITS", "UNUSABLE_KINDS", "PriceLimits", "price_sanity_findings"]
 
 _PRICES = ("open", "high", "low", "close")
 _ROUNDING = 1e-6
 """Relative slack of comparisons inside a bar: vendors print four decimals, and 0 of 19,278 packaged bars needs more."""
+
+
+UNUSABLE_KINDS = frozenset({"missing_value", "non_positive_price", "future_date", "repeated_date"})
+"""Bars that nothing after can work with: a person may silence the alarm, the bar stays withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,8 @@ def _date_rules(calendar: TradingCalendar, today: dt.date) -> list[_Rule]:
     return [
         (
             "not_a_session",
-            # Bars older than the calendar cannot be judged by it.
-            (date >= sessions[0]) & ~date.is_in(sessions.implode()),
+            # Bars older than the calendar, and exchanges abroad (a suffix such as .LON), cannot be judged by it.
+            (date >= sessions[0]) & ~pl.col("symbol").str.contains(".", literal=True) & ~date.is_in(sessions.implode()),
             pl.format("the exchange was closed on {}", text),
         ),
         (
