@@ -6,6 +6,7 @@ import csv
 import io
 import math
 
+import numpy as np
 import polars as pl
 
 from quant_assets.foundation.errors import TransportError
@@ -23,6 +24,8 @@ def clean_bars(request: FetchRequest, body: bytes) -> dict[str, pl.Series] | Non
     Reading one reply at a time is as fast as one scan over all of them (``benchmarks/parse_replies.py``).
     """
     names = _header(request, body)
+    if names[0] != "timestamp" or not _has_iso_dates(body):
+        return None
     wanted = expected_columns(request)
     kinds: dict[str, pl.DataType] = {"timestamp": pl.Date(), "volume": pl.Int64()}
     schema = {name: kinds.get(name, pl.Float64()) if name in wanted else pl.String() for name in names}
@@ -55,6 +58,16 @@ def text_columns(request: FetchRequest, body: bytes) -> dict[str, list[str | Non
     except csv.Error as error:
         refuse(request, f"is damaged CSV ({error})")
     return {name: [row[position] for row in rows] for position, name in enumerate(names)}
+
+
+def _has_iso_dates(body: bytes) -> bool:
+    """Whether each line begins like ``2024-01-31,``; Polars alone would guess at ``02-01-2024`` as well."""
+    raw = np.frombuffer(body, dtype=np.uint8)
+    starts = np.flatnonzero(raw == ord("\n"))[:-1] + 1
+    if starts.size == 0 or starts[-1] + 10 >= raw.size:
+        return False
+    dashes = (raw[starts + 4] == ord("-")) & (raw[starts + 7] == ord("-"))
+    return bool((dashes & (raw[starts + 10] == ord(","))).all())
 
 
 def _header(request: FetchRequest, body: bytes) -> list[str]:

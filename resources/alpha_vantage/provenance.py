@@ -101,7 +101,7 @@ class Provenance:
         tries = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type((TransportError, ServerFaultError)),
             stop=tenacity.stop_after_attempt(3),
-            wait=tenacity.wait_exponential_jitter(initial=0.2, max=2.0, jitter=0.2),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=2.0, jitter=0.2),
             sleep=self._sleep,
             reraise=True,
         )

@@ -23,8 +23,8 @@ ATTEMPTS: dict[FetchOutcome, int] = {
 An empty reply gets one more try: it is how the vendor's faults have looked, and also how it answers for symbols that
 it does not know.
 """
-_PAUSE_AFTER_FAULT = tenacity.wait_exponential_jitter(initial=0.5, max=10.0, jitter=0.5)
-_PAUSE_AFTER_THROTTLE = tenacity.wait_exponential_jitter(initial=2.0, max=30.0, jitter=1.0)
+_PAUSE_AFTER_FAULT = tenacity.wait_exponential_jitter(multiplier=0.5, max=10.0, jitter=0.5)
+_PAUSE_AFTER_THROTTLE = tenacity.wait_exponential_jitter(multiplier=2.0, max=30.0, jitter=1.0)
 """Four pauses make at least 30 s, half of the window in which a premium plan's calls are counted."""
 
 

@@ -17,8 +17,8 @@ MASK = "<key>"
 _SALT = "quant-assets/alpha_vantage/"
 _SHORT = 6
 """Keys shorter than this (only made-up ones are) are masked as whole words, or they would eat parts of words."""
-_IN_QUERY = re.compile(r"(apikey=)[^&\s\"'#<>]*", re.IGNORECASE)
-_IN_SENTENCE = re.compile(r"(api key as\s+)\S+", re.IGNORECASE)
+_IN_QUERY = re.compile(rf"(apikey=)(?!{MASK})[^&\s\"'#<>]*", re.IGNORECASE)
+_IN_SENTENCE = re.compile(rf"(api key as\s+)(?!{MASK})\S+", re.IGNORECASE)
 _USER_INFO = re.compile(r"(https?://)[^/@\s]+@", re.IGNORECASE)
 
 

@@ -96,7 +96,9 @@ class Wire:
         self._timeouts = timeouts or Timeouts()
         self._clock = clock
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        transport = httpx.HTTPTransport(limits=limits, proxy=_proxy_for(base_url))
+        # Without TLS there is nothing to verify, and loading the certificates takes longer than some calls.
+        uses_tls = urlsplit(base_url).scheme == "https"
+        transport = httpx.HTTPTransport(verify=uses_tls, limits=limits, proxy=_proxy_for(base_url))
         self._client = httpx.Client(
             transport=_KeyedTransport(transport, key),
             timeout=httpx.Timeout(
