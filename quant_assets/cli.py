@@ -12,7 +12,6 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from quant_assets.foundation.errors import QuantError, UsageError
@@ -128,11 +127,11 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         code = app(args=arguments, prog_name="quant", standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         code = stop.exit_code
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _fail(f"{error.format_message().rstrip('.')}; see 'quant --help'.", 2, is_debugging)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _fail("Stopped. Nothing is lost: run the same command again.", 1, is_debugging)
     except QuantError as error:
         _fail(str(error), error.exit_code, is_debugging)

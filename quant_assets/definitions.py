@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from jobs import JOBS, SCHEDULES
@@ -17,7 +19,6 @@ from quant_assets.regimes.tables import TABLES as REGIMES_TABLES
 from quant_assets.serving.assets import readers_database_asset
 from quant_assets.settings import load_settings
 from quant_assets.wiring import build_resources
-from resources.warehouse import asset_keys_of
 from sensors import SENSORS
 
 __all__ = ["TABLES", "defs"]
@@ -32,7 +33,7 @@ def defs() -> dg.Definitions:
     """Everything that Dagster should know."""
     assets = dg.load_assets_from_modules(_ASSET_MODULES)
     return dg.Definitions(
-        assets=[*assets, readers_database_asset(TABLES, deps=asset_keys_of(assets))],
+        assets=[*assets, readers_database_asset(TABLES, deps=_keys(assets))],
         asset_checks=dg.load_asset_checks_from_modules(_CHECK_MODULES),
         jobs=JOBS,
         schedules=SCHEDULES,
@@ -40,3 +41,7 @@ def defs() -> dg.Definitions:
         resources=build_resources(load_settings(), TABLES),
         executor=dg.in_process_executor,
     )
+
+
+def _keys(assets: Iterable[object]) -> list[dg.AssetKey]:
+    return sorted({key for one in assets if isinstance(one, dg.AssetsDefinition) for key in one.keys})

@@ -10,33 +10,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from resources.alpha_vantage.client import AlphaVantageSource
-
 from quant_assets.foundation.calendar import new_york_calendar
 from quant_assets.foundation.errors import AsOfError, ConfigurationError, SourceMismatchError
 from quant_assets.foundation.home import Home
 from quant_assets.market_data.quota import SqliteEntitlementMemory, SqliteQuotaLedger
 from quant_assets.ops.store import OperationsStore
-from quant_assets.replay.packaged import PackagedHistory
+from quant_assets.replay.clock import ReplayClock
+from quant_assets.replay.packaged import PACKAGED_TODAY, packaged_history
 from quant_assets.replay.server import ReplayServer
 from quant_assets.serving.publish import last_publication
 from quant_assets.settings import VENDOR_URL, AssetClass, Settings, Universe, load_universe
+from resources.alpha_vantage.breaker import VendorBreaker
+from resources.alpha_vantage.client import AlphaVantageSource
+from resources.alpha_vantage.provenance import server_name
 
 __all__ = [
-    "AS_OF_TAG",
-    "FULL_REFRESH_TAG",
     "bind_source",
     "check_as_of",
     "open_price_source",
     "prepare_environment",
     "universe_for",
 ]
-
-AS_OF_TAG = "quant/as_of"
-"""Run tag: the session to compute for; without it the newest one that the source can have."""
-
-FULL_REFRESH_TAG = "quant/full_refresh"
-"""Run tag: rebuild derived tables instead of extending them."""
 
 _SOURCE_FACT = "source"
 _EMBEDDED_KEY = "embedded"
@@ -77,15 +71,14 @@ def open_price_source(
     as_of : date, optional
         The embedded replay's clock is set to the evening of this session, so that it serves nothing later.
     """
-    ledger, entitlements = SqliteQuotaLedger(store), SqliteEntitlementMemory(store)
     if settings.alpha_vantage_api_key is not None:
         with AlphaVantageSource(
             base_url=settings.alpha_vantage_base_url,
             key=settings.alpha_vantage_api_key.get_secret_value(),
             plan=settings.alpha_vantage_plan,
-            quota=ledger,
-            entitlements=entitlements,
-            store=store,
+            quota=SqliteQuotaLedger(store),
+            entitlements=SqliteEntitlementMemory(store),
+            breaker=VendorBreaker(server_name(settings.alpha_vantage_base_url), store),
         ) as source:
             yield source
         return
@@ -94,16 +87,10 @@ def open_price_source(
             "ALPHA_VANTAGE_BASE_URL is set but ALPHA_VANTAGE_API_KEY is not; set both, or unset both to run on the "
             "embedded history."
         )
+    clock = ReplayClock.after(min(as_of or PACKAGED_TODAY, PACKAGED_TODAY))
     with (
-        ReplayServer(PackagedHistory(), today=as_of) as server,
-        AlphaVantageSource(
-            base_url=server.url,
-            key=_EMBEDDED_KEY,
-            plan="unlimited",
-            quota=ledger,
-            entitlements=entitlements,
-            store=store,
-        ) as source,
+        ReplayServer(packaged_history(), clock=clock) as server,
+        AlphaVantageSource(base_url=server.url, key=_EMBEDDED_KEY, plan="unlimited") as source,
     ):
         yield source
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -96,6 +96,7 @@ class Universe(BaseModel):
     symbols: tuple[Instrument, ...] = Field(min_length=1)
     market: Symbol | None = None
     portfolio: Portfolio | None = None
+    dividend_adjustment: Literal["vendor", "crsp"] = "vendor"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import dagster as dg
-from resources.alpha_vantage.client import AlphaVantageSource
 
 from quant_assets.foundation.home import Home
 from quant_assets.foundation.tables import Table
 from quant_assets.ops.records import alert_rows, instrument_rows
+from quant_assets.ops.run_tags import AS_OF_TAG
 from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import ALERTS, INSTRUMENTS
-from quant_assets.runtime import AS_OF_TAG, open_price_source, universe_for
+from quant_assets.runtime import open_price_source, universe_for
 from quant_assets.serving.assets import publish_run
 from quant_assets.settings import Settings
+from resources.alpha_vantage.client import AlphaVantageSource
 from resources.warehouse import RunReport, Warehouse, warehouse_resource
 
 __all__ = ["build_resources"]

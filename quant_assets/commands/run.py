@@ -19,10 +19,9 @@ from quant_assets.commands.run_display import progress_table, show_summary
 from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.ops.instance_folder import prepare_instance_folder
+from quant_assets.ops.run_tags import AS_OF_TAG, FULL_REFRESH_TAG
 from quant_assets.ops.store import OperationsStore
 from quant_assets.runtime import (
-    AS_OF_TAG,
-    FULL_REFRESH_TAG,
     bind_source,
     check_as_of,
     open_price_source,
@@ -87,7 +86,7 @@ def _launch(
         return launch(
             job,
             instance=instance,
-            run_config=config | quiet,
+            run_config={**config, **quiet},
             tags=_tags(request),
             on_progress=lambda assets: live.update(progress_table(assets)),
         )

@@ -63,8 +63,12 @@ class TableStore(Protocol):
         """Insert rows whose keys are new, inside a transaction of the caller."""
         ...
 
-    def is_current(self, table: Table, inputs: Sequence[Table]) -> bool:
-        """Whether no input changed since the table was last computed from them."""
+    def note_change(self, connection: duckdb.DuckDBPyConnection, qualified_name: str) -> None:
+        """Note that a table changed inside a transaction of the caller, where it was written by other ways."""
+        ...
+
+    def is_current(self, table: Table, inputs: Sequence[str]) -> bool:
+        """Whether no input (``schema.table``) changed since the table was last computed from them."""
         ...
 
     def note_computed(self, table: Table) -> None:

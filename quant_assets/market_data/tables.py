@@ -106,8 +106,10 @@ ASOF LEFT JOIN market_data.adjustment_factors AS factors
     ON prices.symbol = factors.symbol AND prices.date >= factors.valid_from
 WHERE
     prices.date <= (SELECT max(as_of) FROM ops.run_state)
-    AND (prices.symbol, prices.date) NOT IN (
-        SELECT (symbol, date) FROM quality.quarantined_prices WHERE released_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM quality.quarantined_prices AS withheld
+        WHERE withheld.symbol = prices.symbol AND withheld.date = prices.date AND withheld.released_at IS NULL
     )
 """,
 )
@@ -176,7 +178,13 @@ FETCH_STATE = Table(
         Column("last_reply_newest", "DATE", "Newest bar of the last reply with prices.", nullable=True),
         Column("splits_checked_on", "DATE", "Session of the last SPLITS reply.", nullable=True),
         Column("dividends_checked_on", "DATE", "Session of the last DIVIDENDS reply.", nullable=True),
-        Column("hole_from", "DATE", "First session of a hole that the plan could not fill.", nullable=True),
+        Column("jumps_scanned_to", "DATE", "Newest bar that was looked at for unexplained jumps.", nullable=True),
+        Column(
+            "hole_from",
+            "DATE",
+            "First session of a hole that the plan could not fill; null where it reaches back to the beginning.",
+            nullable=True,
+        ),
         Column("hole_to", "DATE", "Last session of that hole.", nullable=True),
     ),
 )

@@ -10,7 +10,7 @@ from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import ALERTS, INSTRUMENTS, RUN_STATE
 from quant_assets.settings import Universe
 
-__all__ = ["alert_rows", "instrument_rows", "run_state_row"]
+__all__ = ["alert_rows", "instrument_rows", "note_savings", "run_state_row"]
 
 
 def instrument_rows(universe: Universe) -> pl.DataFrame:
@@ -32,8 +32,23 @@ def alert_rows(store: OperationsStore) -> pl.DataFrame:
     )
 
 
-def run_state_row(as_of: dt.date, source: str, source_clock: dt.datetime) -> pl.DataFrame:
+def run_state_row(as_of: dt.date, source: str, source_clock: dt.datetime, dividend_adjustment: str) -> pl.DataFrame:
     """The one row of ``ops.run_state``."""
-    return pl.DataFrame(
-        {"as_of": [as_of], "source": [source], "source_clock": [source_clock]}, schema=RUN_STATE.polars_schema
-    )
+    values = {
+        "as_of": [as_of],
+        "source": [source],
+        "dividend_adjustment": [dividend_adjustment],
+        "source_clock": [source_clock],
+    }
+    return pl.DataFrame(values, schema=RUN_STATE.polars_schema)
+
+
+def note_savings(
+    store: OperationsStore, *, run_id: str, symbols_current: int, calls_made: int, calls_saved: int
+) -> None:
+    """Record what a night asked for and what it did not need to; ``quant status`` adds up a day of them."""
+    now = dt.datetime.now(dt.UTC).isoformat()
+    with store.transaction() as connection:
+        connection.execute(
+            "INSERT INTO fetch_savings VALUES (?, ?, ?, ?, ?)", (now, run_id, symbols_current, calls_made, calls_saved)
+        )

@@ -62,6 +62,7 @@ RUN_STATE = Table(
     columns=(
         Column("as_of", "DATE", "Nothing later than this session enters any derived table."),
         Column("source", "VARCHAR", "Where the prices come from."),
+        Column("dividend_adjustment", "VARCHAR", "How dividends enter adjusted prices: vendor or crsp."),
         Column("source_clock", "TIMESTAMPTZ", "The source's clock when the run read it."),
     ),
 )

@@ -1,7 +1,5 @@
 """The readers' database as an asset: the last step of a night that went well."""
 
-from __future__ import annotations
-
 import datetime as dt
 import subprocess
 from collections.abc import Sequence

@@ -232,14 +232,13 @@ class Warehouse:
         with self.transaction() as connection:
             self._note(connection, table.qualified_name, "computed_at")
 
-    def is_current(self, table: Table, inputs: Sequence[Table]) -> bool:
-        """Whether no input changed since the table was last computed from them."""
-        names = [declared.qualified_name for declared in inputs]
+    def is_current(self, table: Table, inputs: Sequence[str]) -> bool:
+        """Whether no input (``schema.table``) changed since the table was last computed from them."""
         with self.connect() as connection:
             row = connection.execute(
                 "SELECT (SELECT computed_at FROM ops.table_changes WHERE table_name = ?), "
                 "(SELECT max(changed_at) FROM ops.table_changes WHERE list_contains(?, table_name))",
-                [table.qualified_name, names],
+                [table.qualified_name, list(inputs)],
             ).fetchone()
         computed_at, changed_at = row or (None, None)
         return computed_at is not None and (changed_at is None or changed_at < computed_at)
