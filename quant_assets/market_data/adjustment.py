@@ -19,10 +19,9 @@ import math
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from quant_assets.market_data.bar_order import in_order
+from quant_assets.market_data.bar_order import in_order, search_keys
 from quant_assets.market_data.corporate_actions import CASH_KINDS, FACTOR_KINDS
 from quant_assets.market_data.split_factors import SPLIT
 
@@ -41,9 +40,6 @@ FIRST_DATE = dt.date(1900, 1, 1)
 LAST_DATE = dt.date(9999, 12, 31)
 """``valid_to`` of the newest span."""
 
-_DAYS_BEFORE_1970 = 719_162
-_DAYS = 3_652_059
-"""Days from year 1 to 1970, and to the end of 9999: what a Python date can be."""
 _PRICES = ("open", "high", "low", "close")
 _EVENT = ["symbol", "effective_date"]
 
@@ -174,10 +170,9 @@ def _neighbours(events: pl.DataFrame, bars: pl.DataFrame, as_of: dt.date) -> pl.
     if closes.is_empty():
         closes = pl.DataFrame({"symbol": [""], "date": [FIRST_DATE], "close": [math.nan]}, schema=closes.schema)
     names = pl.Enum(closes["symbol"].unique(maintain_order=True))
-    keys = _search_keys(closes["symbol"].cast(names), closes["date"])
     # A symbol without bars finds some other symbol's bar, which is_same refuses below.
-    wanted = events["symbol"].cast(names, strict=False)
-    first_after = np.searchsorted(keys, _search_keys(wanted, events["effective_date"]), side="left")
+    wanted = search_keys(events["symbol"], events["effective_date"], names)
+    first_after = np.searchsorted(search_keys(closes["symbol"], closes["date"], names), wanted, side="left")
     sides = []
     for name, index in (("before", first_after - 1), ("ex", first_after)):
         inside = (index >= 0) & (index < closes.height)
@@ -191,12 +186,6 @@ def _neighbours(events: pl.DataFrame, bars: pl.DataFrame, as_of: dt.date) -> pl.
             )
         )
     return pl.concat([events, *sides], how="horizontal")
-
-
-def _search_keys(symbols: pl.Series, dates: pl.Series) -> npt.NDArray[np.int64]:
-    """Symbol and date as one number that sorts like the pair."""
-    days = dates.to_physical().cast(pl.Int64) + _DAYS_BEFORE_1970
-    return (symbols.to_physical().cast(pl.Int64).fill_null(0) * _DAYS + days).to_numpy()
 
 
 def _priced_events(bars: pl.DataFrame, actions: pl.DataFrame, as_of: dt.date, convention: Convention) -> pl.DataFrame:
