@@ -1,0 +1,31 @@
+"""Trading on a score: the one rule that a model's probability and its plain twin share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from quant_assets.strategies.base import Knowledge, hold_through_gaps, slots
+from quant_assets.strategies.targets import Targets, on_change
+
+__all__ = ["above_own_level"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def above_own_level(score: Floats, known: Knowledge, *, lookback: int, quantile: float) -> Targets:
+    """Hold a symbol while its score is above that quantile of its own last ``lookback`` scores.
+
+    Comparing a score with its own past needs no calibration and no base rate, so any two scores are traded alike:
+    in the market about ``1 - quantile`` of the time, in the same slots. NaN (no score today) keeps what is held; the
+    first quarter of the look-back is for learning the level.
+    """
+    wanted = np.full(score.shape, np.nan)
+    for column in range(score.shape[1]):
+        rows = np.flatnonzero(np.isfinite(score[:, column]))
+        series = score[rows, column]
+        least = max(lookback // 4, 2)
+        for i in range(least, len(series)):
+            level = np.quantile(series[max(0, i - lookback) : i], quantile)
+            wanted[rows[i], column] = 1.0 if series[i] > level else 0.0
+    return on_change(slots(hold_through_gaps(wanted), known))

@@ -1,0 +1,71 @@
+"""What a strategy hands to the simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from quant_assets.foundation.errors import UsageError
+
+__all__ = ["Targets", "on_change", "rebalanced"]
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """Target weights decided at each close.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_sessions, n_symbols)
+        Wanted position as a fraction of equity, negative is short; never NaN.
+    decided : uint8 ndarray of the same shape
+        1 where the close of that session is a decision to trade towards the weight; 0 holds on to what there is.
+    reason : str
+        Why there is nothing to trade, where there is nothing; empty otherwise.
+    """
+
+    weights: Floats = field(repr=False)
+    decided: Flags = field(repr=False)
+    reason: str = ""
+
+    def checked(self, *, max_leverage: float, strategy: str) -> Targets:
+        """Return these targets where the simulator may be asked for them.
+
+        Raises
+        ------
+        UsageError
+            Where a weight is NaN, or a row asks for more than ``max_leverage``.
+        """
+        if not np.isfinite(self.weights).all():
+            row, column = np.argwhere(~np.isfinite(self.weights))[0]
+            raise UsageError(
+                f"the strategy {strategy} asks for a weight that is not a number (session {row}, symbol {column}); "
+                "return 0 where there is nothing to hold"
+            )
+        gross = np.abs(self.weights).sum(axis=1)
+        if gross.size and gross.max() > max_leverage * (1 + 1e-9):
+            raise UsageError(
+                f"the strategy {strategy} asks for {gross.max():.2f} times the equity where {max_leverage:g} is "
+                "allowed; lower its weights or raise max_leverage"
+            )
+        return self
+
+
+def on_change(weights: Floats) -> Targets:
+    """Trade a symbol only when its weight changes; weights drift with prices in between."""
+    decided = np.empty(weights.shape, dtype=np.uint8)
+    decided[0] = weights[0] != 0
+    np.not_equal(weights[1:], weights[:-1], out=decided[1:], casting="unsafe")
+    return Targets(weights, decided)
+
+
+def rebalanced(weights: Floats, every: int) -> Targets:
+    """Trade every symbol back to its weight each ``every`` sessions, counted from the first of the history."""
+    decided = np.zeros(weights.shape, dtype=np.uint8)
+    decided[::every] = 1
+    return Targets(weights, decided)
