@@ -98,27 +98,30 @@ def import_prices(
 @replay_app.command("serve")
 def replay_serve(
     history: Annotated[str, typer.Option(help="packaged or synthetic.")] = "packaged",
-    today: Annotated[str | None, typer.Option(help="The server's date (YYYY-MM-DD).")] = None,
+    today: Annotated[str | None, typer.Option(help="The newest session served (YYYY-MM-DD).")] = None,
     plan: Annotated[str, typer.Option(help="unlimited, free, or requests per minute.")] = "unlimited",
     symbols: Annotated[int, typer.Option(min=1, max=10_000, help="Synthetic symbols.")] = 20,
     years: Annotated[int, typer.Option(min=1, max=30, help="Synthetic years.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Synthetic seed.")] = 0,
-    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
+    allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines reach it.")] = False,
 ) -> None:
     """Serve packaged or synthetic history over the vendor's protocol until interrupted."""
-    from quant_assets.replay.serve import serve
+    from quant_assets.replay.serve import ServeOptions, serve
 
-    serve(
+    options = ServeOptions(
         history=history,
-        today=_date(today, "--today"),
-        plan=plan,
         symbols=symbols,
         years=years,
         seed=seed,
-        host=host,
+        plan=plan,
+        today=_date(today, "--today"),
         port=port,
+        host=host,
+        allow_remote=allow_remote,
     )
+    serve(options, announce=lambda server: typer.echo(f"Serving {server.identity} on {server.url} (Ctrl+C stops it)"))
 
 
 def main() -> None:

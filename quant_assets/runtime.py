@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from quant_assets.foundation.calendar import new_york_calendar
-from quant_assets.foundation.errors import AsOfError, ConfigurationError, SourceMismatchError
+from quant_assets.foundation.errors import AsOfError, ConfigurationError
 from quant_assets.foundation.home import Home
 from quant_assets.market_data.quota import SqliteEntitlementMemory, SqliteQuotaLedger
 from quant_assets.ops.store import OperationsStore
@@ -25,14 +25,12 @@ from resources.alpha_vantage.client import AlphaVantageSource
 from resources.alpha_vantage.provenance import server_name
 
 __all__ = [
-    "bind_source",
     "check_as_of",
     "open_price_source",
     "prepare_environment",
     "universe_for",
 ]
 
-_SOURCE_FACT = "source"
 _EMBEDDED_KEY = "embedded"
 
 
@@ -93,24 +91,6 @@ def open_price_source(
         AlphaVantageSource(base_url=server.url, key=_EMBEDDED_KEY, plan="unlimited") as source,
     ):
         yield source
-
-
-def bind_source(store: OperationsStore, identity: str) -> None:
-    """Bind the home to the source that fills it first.
-
-    Raises
-    ------
-    SourceMismatchError
-        Where the home was filled from another source.
-    """
-    bound = store.fact(_SOURCE_FACT)
-    if bound is None:
-        store.remember(_SOURCE_FACT, identity)
-    elif bound != identity:
-        raise SourceMismatchError(
-            f"this QUANT_HOME was filled from {bound} and cannot be continued from {identity}; "
-            "set QUANT_HOME to another folder for the other source."
-        )
 
 
 def check_as_of(home: Home, as_of: dt.date | None, now: dt.datetime) -> None:

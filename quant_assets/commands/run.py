@@ -20,9 +20,9 @@ from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.ops.run_tags import AS_OF_TAG, FULL_REFRESH_TAG
+from quant_assets.ops.source_binding import check_source
 from quant_assets.ops.store import OperationsStore
 from quant_assets.runtime import (
-    bind_source,
     check_as_of,
     open_price_source,
     prepare_environment,
@@ -111,7 +111,7 @@ def _check_symbols(symbols: tuple[str, ...], universe: Universe) -> None:
 def _check_source(settings: Settings, home: Home, request: RunRequest) -> None:
     store = OperationsStore(home.operations)
     with open_price_source(settings, store, as_of=request.as_of) as source:
-        bind_source(store, source.identity)
+        check_source(store, source.identity)
         check_as_of(home, request.as_of, source.now())
 
 

@@ -25,6 +25,7 @@ from quant_assets.market_data.tables import (
 from quant_assets.market_data.vendor_comparison import compare_with_vendor
 from quant_assets.ops.records import note_savings
 from quant_assets.ops.run_tags import AS_OF_TAG
+from quant_assets.ops.source_binding import bind_source
 from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.settings import Universe
@@ -74,6 +75,7 @@ def fetch_prices(  # noqa: PLR0917 - Dagster hands over resources by name
     universe: dg.ResourceParam[Universe],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Ask the price source for what is missing and store it: bars, corporate actions, revisions and the log."""
+    bind_source(operations, price_source.identity)
     classes = {instrument.symbol: instrument.asset_class.value for instrument in universe.symbols}
     result = ingest(price_source, warehouse, classes, new_york_calendar(), wish=config.wish(), report=context.log.info)
     as_of = settle_as_of(
