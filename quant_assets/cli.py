@@ -148,3 +148,7 @@ def _fail(sentence: str, code: int, is_debugging: bool) -> None:
         traceback.print_exc()
     print(f"quant: {sentence}", file=sys.stderr)  # noqa: T201 - the command's error channel
     raise SystemExit(code) from None
+
+
+if __name__ == "__main__":
+    main()
