@@ -253,15 +253,11 @@ class AlphaVantageSource:
 
 
 def _tell(reply: FetchReply) -> None:
-    if reply.outcome in (FetchOutcome.OK, FetchOutcome.NO_EVENTS) and not reply.message:
-        return
-    is_unknown = reply.outcome is FetchOutcome.UNRECOGNISED
+    if reply.outcome in (FetchOutcome.OK, FetchOutcome.NO_EVENTS):
+        level = logging.INFO if reply.message else logging.DEBUG
+    else:
+        level = logging.ERROR if reply.outcome is FetchOutcome.UNRECOGNISED else logging.WARNING
+    request = reply.request
     _log.log(
-        logging.ERROR if is_unknown else logging.WARNING,
-        "%s %s: %s after %d calls: %s",
-        reply.request.function,
-        reply.request.symbol,
-        reply.outcome,
-        reply.attempts,
-        reply.message,
+        level, "%s %s: %s, %d calls. %s", request.function, request.symbol, reply.outcome, reply.attempts, reply.message
     )

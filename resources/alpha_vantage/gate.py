@@ -85,11 +85,13 @@ class Gate:
         self._pacer.wait()
         if refusal := self.closed():  # what other calls met in the meantime
             return refusal
+        if not self._breaker.admits():
+            return self._circuit_open()
         day = self._today()
         if self._quota is not None and not self._quota.reserve(self._key_hash, day, self._limit):
             self._spent_on = day
             return self._quota_spent()
-        return None if self._breaker.admits() else self._circuit_open()
+        return None
 
     def came_back(self, outcome: FetchOutcome, message: str, *, is_fault: bool) -> None:
         """Draw the consequences of a call's outcome for the next ones."""

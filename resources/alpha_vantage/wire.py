@@ -17,7 +17,7 @@ import httpx
 from quant_assets.foundation.errors import TransportError
 from resources.alpha_vantage.secrecy import redact
 
-__all__ = ["Answer", "Timeouts", "Wire"]
+__all__ = ["Answer", "Timeouts", "Wire", "proxy_for"]
 
 _LARGEST_BODY = 64 * 1024 * 1024
 """Bytes; 25 years of adjusted bars as JSON are about 2 MB."""
@@ -98,7 +98,7 @@ class Wire:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         # Without TLS there is nothing to verify, and loading the certificates takes longer than some calls.
         uses_tls = urlsplit(base_url).scheme == "https"
-        transport = httpx.HTTPTransport(verify=uses_tls, limits=limits, proxy=_proxy_for(base_url))
+        transport = httpx.HTTPTransport(verify=uses_tls, limits=limits, proxy=proxy_for(base_url))
         self._client = httpx.Client(
             transport=_KeyedTransport(transport, key),
             timeout=httpx.Timeout(
@@ -158,7 +158,7 @@ class Wire:
         return b"".join(chunks)
 
 
-def _proxy_for(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for ``url``; never one for this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""

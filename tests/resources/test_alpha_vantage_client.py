@@ -15,10 +15,11 @@ from resources.alpha_vantage.breaker import FAILURES_TO_OPEN, SECONDS_TO_HALF_OP
 from resources.alpha_vantage.parsing import PARSER_VERSION
 from resources.alpha_vantage.retrying import ATTEMPTS
 from resources.alpha_vantage.secrecy import fingerprint
+from resources.alpha_vantage.wire import Timeouts
 from tests.support.fake_time import FakeTime
 from tests.support.vendor_notices import KEY, NOTICE_BODIES
 from tests.support.vendor_server import Scripted, VendorServer, bars_csv, bars_json, notice
-from tests.support.vendor_source import daily, fetch_all, source_of
+from tests.support.vendor_source import IMPATIENT, PATIENT, daily, fetch_all, source_of
 
 ROWS = [
     ("2024-01-05", "160.5000", "161.1000", "158.7000", "159.1600", "4916778"),
@@ -78,11 +79,15 @@ FAULTS = {
 }
 
 
+def timeouts_for(fault: str) -> Timeouts:
+    return IMPATIENT if fault == "slow" else PATIENT
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_becomes_its_outcome_and_only_named_ones_are_tried_again(fault, time):
     """Attempts are bounded, and a reply that makes no sense is final at once."""
     answer, outcome = FAULTS[fault]
-    with VendorServer([answer]) as server, source_of(server, time) as source:
+    with VendorServer([answer]) as server, source_of(server, time, timeouts=timeouts_for(fault)) as source:
         reply = fetch_all(source, daily())["IBM"]
     assert reply.outcome is outcome
     assert reply.frame is None
@@ -92,7 +97,10 @@ def test_each_fault_becomes_its_outcome_and_only_named_ones_are_tried_again(faul
 @pytest.mark.parametrize("fault", ["server fault", "slow", "dropped", "truncated", "braces", "too many requests"])
 def test_a_fault_that_passes_leaves_no_trace_but_the_count(fault, time):
     """After a retry the reply is data, with the number of calls it took; pauses grow between them."""
-    with VendorServer([FAULTS[fault][0], GOOD]) as server, source_of(server, time) as source:
+    with (
+        VendorServer([FAULTS[fault][0], GOOD]) as server,
+        source_of(server, time, timeouts=timeouts_for(fault)) as source,
+    ):
         reply = fetch_all(source, daily())["IBM"]
     assert reply.outcome is FetchOutcome.OK
     assert reply.attempts == len(server.calls) == 2
@@ -416,6 +424,26 @@ def test_a_replay_says_what_it_replays_and_what_time_it_is_there(time):
         assert source.now() == dt.datetime(2024, 1, 9, 11, tzinfo=dt.UTC)
     assert server.probes == 1
     assert server.calls[0]["apikey"] == KEY
+
+
+def test_a_replay_s_name_is_not_prefixed_twice(time):
+    """A replay that calls itself replay-synthetic is that."""
+    headers = {"X-Replay-Source": "replay-synthetic"}
+    with VendorServer([GOOD], headers=headers) as server, source_of(server, time) as source:
+        assert source.identity == "replay-synthetic"
+
+
+def test_a_request_refused_during_a_trial_costs_no_quota(time, store):
+    """While one trial call is under way the other requests are refused without being counted."""
+    breaker = VendorBreaker("test", store, clock=time.now)
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.failed()
+    time.sleep(SECONDS_TO_HALF_OPEN)
+    assert breaker.admits()
+    with VendorServer(good_for) as server, source_of(server, time, store, plan="free", breaker=breaker) as source:
+        assert fetch_all(source, daily())["IBM"].outcome is FetchOutcome.CIRCUIT_OPEN
+        assert source.calls_left_today() == 23
+    assert server.calls == []
 
 
 def test_a_given_identity_is_not_asked_for(time):

@@ -7,11 +7,12 @@ import time
 import pytest
 
 from quant_assets.foundation.errors import TransportError
-from resources.alpha_vantage.wire import Timeouts, Wire
+from resources.alpha_vantage.wire import Timeouts, Wire, proxy_for
 from tests.support.vendor_notices import KEY
 from tests.support.vendor_server import Scripted, VendorServer
 
-QUICK = Timeouts(connect=0.5, read=0.3, write=0.5, pool=0.5, total=0.6)
+QUICK = Timeouts(connect=5.0, read=0.3, write=5.0, pool=5.0, total=0.6)
+PATIENT = Timeouts(connect=10.0, read=10.0, write=10.0, pool=10.0, total=20.0)
 PARAMETERS = {"function": "TIME_SERIES_DAILY", "symbol": "IBM"}
 
 
@@ -19,7 +20,7 @@ PARAMETERS = {"function": "TIME_SERIES_DAILY", "symbol": "IBM"}
 def call():
     """Make one call of a scripted answer and return what came of it, closing everything."""
 
-    def made(answer, timeouts=QUICK, **arguments):
+    def made(answer, timeouts=PATIENT, **arguments):
         with VendorServer([answer]) as server:
             wire = Wire(server.url, KEY, timeouts=timeouts)
             try:
@@ -58,7 +59,7 @@ def test_a_connection_that_fails_is_an_error_within_the_limits(call, answer):
     """Slow, dripping, dropped and truncated answers end in one error class and in bounded time."""
     started = time.monotonic()
     with pytest.raises(TransportError, match="asked again"):
-        call(answer)
+        call(answer, timeouts=QUICK)
     assert time.monotonic() - started < 5.0
 
 
@@ -67,7 +68,7 @@ def test_a_server_that_is_not_there_is_an_error():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    wire = Wire(f"http://127.0.0.1:{port}/query", KEY, timeouts=QUICK)
+    wire = Wire(f"http://127.0.0.1:{port}/query", KEY, timeouts=PATIENT)
     with pytest.raises(TransportError) as caught:
         wire.get(PARAMETERS)
     wire.close()
@@ -86,7 +87,7 @@ def test_a_redirect_is_not_followed():
         VendorServer([Scripted(b"elsewhere")]) as other,
         VendorServer([Scripted(b"", status=302)], headers={"Location": other.url}) as server,
     ):
-        wire = Wire(server.url, KEY, timeouts=QUICK)
+        wire = Wire(server.url, KEY, timeouts=PATIENT)
         assert wire.get(PARAMETERS).status == 302
         wire.close()
     assert (len(server.calls), other.calls, other.probes) == (1, [], 0)
@@ -107,10 +108,28 @@ def test_no_log_line_and_no_exception_holds_the_key(call, caplog):
     assert not [text for text in texts if KEY in text]
 
 
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://www.alphavantage.co/query", "http://proxy.example:3128"),
+        ("https://inside.example/query", None),
+        ("http://127.0.0.1:8000/query", None),
+        ("http://localhost:8000/query", None),
+        ("http://[::1]:8000/query", None),
+    ],
+)
+def test_a_proxy_of_the_environment_is_used_but_never_for_this_machine(url, proxy, monkeypatch):
+    """Behind a company's proxy the vendor is reached through it, and the embedded server is not."""
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert proxy_for(url) == proxy
+
+
 def test_connections_are_kept():
     """Calls one after the other use one connection, so that each costs one round trip."""
     with VendorServer([Scripted(b"hello")]) as server:
-        wire = Wire(server.url, KEY, timeouts=QUICK)
+        wire = Wire(server.url, KEY, timeouts=PATIENT)
         for _ in range(3):
             wire.get(PARAMETERS)
         wire.close()

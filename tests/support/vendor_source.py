@@ -14,9 +14,12 @@ from tests.support.fake_time import FakeTime
 from tests.support.vendor_notices import KEY
 from tests.support.vendor_server import VendorServer
 
-__all__ = ["daily", "fetch_all", "source_of"]
+__all__ = ["IMPATIENT", "PATIENT", "daily", "fetch_all", "source_of"]
 
-QUICK = Timeouts(connect=1.0, read=0.3, write=1.0, pool=5.0, total=1.0)
+PATIENT = Timeouts(connect=10.0, read=10.0, write=10.0, pool=10.0, total=20.0)
+"""Long enough that a busy machine makes no call look like a fault."""
+IMPATIENT = Timeouts(connect=10.0, read=0.2, write=10.0, pool=10.0, total=20.0)
+"""For servers that are slow on purpose."""
 
 
 def daily(symbol: str = "IBM", outputsize: str = "compact") -> FetchRequest:
@@ -36,7 +39,7 @@ def source_of(
             "entitlements": SqliteEntitlementMemory(store),
         }
     )
-    given = {"key": KEY, "plan": None, "timeouts": QUICK, "calendar": new_york_calendar()} | durable | arguments
+    given = {"key": KEY, "plan": None, "timeouts": PATIENT, "calendar": new_york_calendar()} | durable | arguments
     return AlphaVantageSource(
         base_url=server if isinstance(server, str) else server.url,
         clock=time.now,
