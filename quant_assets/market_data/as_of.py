@@ -15,7 +15,7 @@ from quant_assets.foundation.errors import DataError
 __all__ = ["LIVE_WITHIN_SESSIONS", "default_as_of", "live_symbols"]
 
 LIVE_WITHIN_SESSIONS = 10
-"""A symbol is live while its newest bar is at most this many sessions older than the newest bar of any symbol. Two weeks
+"""A symbol is live while its newest bar is at most this many sessions older than the newest bar of any. Two weeks
 outlast a late vendor and most halts; a dead symbol stops counting after them."""
 
 

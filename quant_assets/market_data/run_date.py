@@ -7,7 +7,7 @@ import datetime as dt
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.foundation.errors import AsOfError, DataError
 from quant_assets.foundation.table_store import TableStore
-from quant_assets.market_data.as_of import default_as_of
+from quant_assets.market_data.as_of import default_as_of, live_symbols
 from quant_assets.market_data.ports import PriceSource
 from quant_assets.market_data.tables import DAILY_PRICES
 from quant_assets.ops.records import run_state_row
@@ -49,15 +49,15 @@ def settle_as_of(
     """
     now = source.now()
     session = calendar.last_finished_session(now)
-    newest = store.query(_NEWEST)
-    first = calendar.sessions[0].item()
-    found = default_as_of(newest, calendar.sessions_between(first, session))
-    if found is None:
+    newest = dict(store.query(_NEWEST).iter_rows())
+    live = live_symbols(newest, session, calendar)
+    if not live:
         raise DataError(
             "no symbol of the universe has a bar: see market_data.fetch_log for the reasons, check the symbols, "
             "or import prices with 'quant import-prices FILE'."
         )
-    _check_clock(newest["newest_date"].max(), now)
+    _check_clock(max(date for date in newest.values() if date is not None), now)
+    found = default_as_of(newest, live, session)
     state = store.read(RUN_STATE)
     before = state["as_of"][0] if state.height else None
     as_of = dt.date.fromisoformat(asked) if asked else max(found, before or found)
@@ -74,8 +74,8 @@ def settle_as_of(
     return as_of
 
 
-def _check_clock(newest: object, now: dt.datetime) -> None:
-    if isinstance(newest, dt.date) and newest > now.date():
+def _check_clock(newest: dt.date, now: dt.datetime) -> None:
+    if newest > now.date():
         raise DataError(
             f"the source's clock stands at {now:%Y-%m-%d %H:%M} UTC, before the newest stored bar of {newest}; "
             "set the machine's clock right, or use another QUANT_HOME."
