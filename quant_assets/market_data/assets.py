@@ -87,7 +87,7 @@ def fetch_prices(  # noqa: PLR0917 - Dagster hands over resources by name
     )
     note_savings(
         operations,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         symbols_current=len(result.plan.current),
         calls_made=result.calls_made,
         calls_saved=result.plan.calls_saved(result.calls_made),

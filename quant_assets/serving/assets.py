@@ -63,7 +63,7 @@ def readers_database_asset(tables: Sequence[Table], deps: Sequence[dg.AssetKey])
     def readers_database(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.MaterializeResult[None]:
-        publication = publish_run(warehouse, run_report(context.instance, context.run_id), tables)
+        publication = publish_run(warehouse, run_report(context.instance, warehouse.run_id), tables)
         path = str(Home(warehouse.path.parent).readers_database)
         if publication is None:
             return dg.MaterializeResult(metadata={"path": path, "published": False, "reason": "nothing changed"})
