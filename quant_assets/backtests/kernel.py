@@ -78,8 +78,9 @@ TERM_FIELDS = 13
 TRIP_FIELDS = 12
 
 # Rows of an account's path.
+# A path of the first four rows will do for the measures.
 PATH_EQUITY, PATH_GROSS, PATH_NET, PATH_TRADED, PATH_COSTS, PATH_FINANCING, PATH_DIVIDENDS = range(7)
-PATH_FIELDS = 7
+PATH_FIELDS, PATH_FIELDS_MEASURED = 7, 4
 
 # Columns of an event: session, symbol (-1: the account), kind, value.
 EVENT_FIELDS = 4
@@ -505,7 +506,7 @@ def _coast(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only a
     if end == start:
         return start
     cash, low, count = ledger[CASH], start - first, end - start
-    for k in range(3, 7):
+    for k in range(3, len(path)):
         for j in range(low, low + count):
             path[k, j] = 0.0
     for j in range(count):
@@ -541,7 +542,7 @@ def advance(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only 
     ``market`` has shape (7, n_sessions, n_symbols) and ``clock`` (2, n_sessions); session t reads their row t, and
     the marks of t-1 for what was held overnight. ``target`` and ``decided`` have shape (last - first + 1, n_symbols):
     what was decided at each close. ``path`` has shape (7, last - first + 1): equity, gross and net exposure
-    (fractions of equity), traded value, costs, financing, dividends.
+    (fractions of equity), traded value, costs, financing, dividends; or only the first four of them.
     """
     t = first
     while t <= last:
@@ -553,8 +554,9 @@ def advance(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only 
         path[0, i] = equity
         path[1, i] = ledger[GROSS] / equity if equity > 0.0 else 0.0
         path[2, i] = ledger[NET] / equity if equity > 0.0 else 0.0
-        path[3, i], path[4, i] = ledger[TRADED], ledger[COSTS]
-        path[5, i], path[6, i] = ledger[FINANCING], ledger[PAID]
+        path[3, i] = ledger[TRADED]
+        if len(path) > PATH_FIELDS_MEASURED:
+            path[4, i], path[5, i], path[6, i] = ledger[COSTS], ledger[FINANCING], ledger[PAID]
         t = _coast(t + 1, first, last, market, clock, decided, terms, book, ledger, path)
 
 

@@ -63,16 +63,20 @@ class Simulation:
 
 @dataclass(eq=False)
 class Scratch:
-    """Buffers of one thread, reused from run to run so that a search allocates nothing."""
+    """Buffers of one thread, reused from run to run so that a search allocates nothing.
+
+    ``fields`` is ``kernel.PATH_FIELDS_MEASURED`` where only the measures are wanted.
+    """
 
     path: Floats = field(default_factory=lambda: np.zeros((kernel.PATH_FIELDS, 0)))
+    fields: int = kernel.PATH_FIELDS
     trips: Floats = field(default_factory=lambda: np.zeros((_TRIPS, kernel.TRIP_FIELDS)))
     events: Floats = field(default_factory=lambda: np.zeros((_EVENTS, kernel.EVENT_FIELDS)))
 
     def path_of(self, sessions: int) -> Floats:
         """A path buffer of that many sessions."""
         if self.path.shape[1] != sessions:
-            self.path = np.zeros((kernel.PATH_FIELDS, sessions))
+            self.path = np.zeros((self.fields, sessions))
         return self.path
 
 

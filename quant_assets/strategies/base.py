@@ -14,7 +14,7 @@ from quant_assets.strategies.indicators import Indicators
 from quant_assets.strategies.panel import PricePanel
 from quant_assets.strategies.targets import Targets
 
-__all__ = ["Knowledge", "Strategy", "hold_through_gaps", "slots"]
+__all__ = ["Knowledge", "Strategy", "slot"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,6 +39,17 @@ class Knowledge:
     probability: Floats | None = None
     regime: npt.NDArray[np.str_] | None = None
 
+    def until(self, position: int) -> Knowledge:
+        """What was known at the close of session ``position``."""
+        panel = self.panel.until(self.panel.dates[position].item())
+        rows = slice(position + 1)
+        return Knowledge(
+            panel,
+            Indicators(panel),
+            None if self.probability is None else self.probability[rows].copy(),
+            None if self.regime is None else self.regime[rows].copy(),
+        )
+
 
 class Strategy(BaseModel):
     """A rule with parameters; equal parameters are equal strategies.
@@ -57,16 +68,6 @@ class Strategy(BaseModel):
         """Target weights decided at each close."""
 
 
-def slots(wanted: Floats, known: Knowledge) -> Floats:
-    """Give each symbol an equal slot of the equity: ``wanted`` (-1 to 1) over the number of symbols."""
-    weights: Floats = wanted / known.panel.shape[1]
-    return weights
-
-
-def hold_through_gaps(wanted: Floats) -> Floats:
-    """Carry the last decided value over NaN (a missing bar, an indicator without value); 0 before the first."""
-    rows = np.arange(len(wanted))[:, None]
-    last = np.maximum.accumulate(np.where(np.isnan(wanted), -1, rows), axis=0)
-    carried = np.take_along_axis(wanted, np.maximum(last, 0), axis=0)
-    filled: Floats = np.where(last >= 0, carried, 0.0)
-    return filled
+def slot(known: Knowledge) -> float:
+    """The equal slot of equity that each symbol of the panel has: 1 / n_symbols."""
+    return 1.0 / known.panel.shape[1]

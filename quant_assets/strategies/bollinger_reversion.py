@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from quant_assets.strategies.base import Knowledge, Strategy, hold_through_gaps, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.parameters import parameter
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.settling import settle
+from quant_assets.strategies.targets import Targets
 
 __all__ = ["BollingerReversion"]
 
@@ -30,4 +31,4 @@ class BollingerReversion(Strategy):
         middle = known.indicators.sma(self.window)
         lower = middle - self.width * known.indicators.deviation(self.window)
         wanted = np.where(close < lower, 1.0, np.where(close >= middle, 0.0, np.nan))
-        return on_change(slots(hold_through_gaps(wanted), known))
+        return settle(wanted * slot(known))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from quant_assets.strategies.base import Knowledge, Strategy, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.targets import Targets, on_change
 
 __all__ = ["BuyAndHold"]
@@ -24,4 +24,4 @@ class BuyAndHold(Strategy):
     def targets(self, known: Knowledge) -> Targets:
         """Weight 1 / n_symbols from the first bar on, decided once."""
         listed = np.logical_or.accumulate(known.panel.has_bar, axis=0)
-        return on_change(slots(listed.astype(np.float64), known))
+        return on_change(listed * slot(known))

@@ -7,10 +7,11 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
-from quant_assets.strategies.base import Knowledge, Strategy, hold_through_gaps, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.parameters import parameter
+from quant_assets.strategies.settling import hold_above
 from quant_assets.strategies.sma_crossover import Side, side_field
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.targets import Targets
 
 __all__ = ["EmaMacd"]
 
@@ -35,6 +36,10 @@ class EmaMacd(Strategy):
     def targets(self, known: Knowledge) -> Targets:
         """Slot weight where the histogram is positive; minus it (both) or nothing (long) where not."""
         histogram = known.indicators.macd_histogram(self.fast, self.slow, self.signal)
-        wanted = np.where(histogram > 0, 1.0, 0.0 if self.side == "long" else -1.0)
-        wanted[np.isnan(histogram)] = np.nan
-        return on_change(slots(hold_through_gaps(wanted), known))
+        size = slot(known)
+        return hold_above(
+            histogram,
+            np.zeros(histogram.shape),
+            weight=size,
+            otherwise=0.0 if self.side == "long" else -size,
+        )

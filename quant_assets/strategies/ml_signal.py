@@ -9,7 +9,7 @@ import numpy as np
 from quant_assets.strategies.base import Knowledge, Strategy
 from quant_assets.strategies.parameters import parameter
 from quant_assets.strategies.score_rule import above_own_level
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.targets import Targets, nothing
 
 __all__ = ["MlSignal", "MomentumTwin"]
 
@@ -33,7 +33,7 @@ class MlSignal(Strategy):
     def targets(self, known: Knowledge) -> Targets:
         """Slot weight while the probability is above the quantile of its own past."""
         if known.probability is None or not np.isfinite(known.probability).any():
-            return _idle(known)
+            return nothing(known.panel.shape, _NOTHING)
         return above_own_level(known.probability, known, lookback=self.lookback, quantile=self.quantile)
 
     def twin(self) -> MomentumTwin:
@@ -56,12 +56,6 @@ class MomentumTwin(Strategy):
     def targets(self, known: Knowledge) -> Targets:
         """Slot weight while the past return is above the quantile of its own past."""
         if known.probability is None or not np.isfinite(known.probability).any():
-            return _idle(known)
+            return nothing(known.panel.shape, _NOTHING)
         score = np.where(np.isfinite(known.probability), known.indicators.change(self.span), np.nan)
         return above_own_level(score, known, lookback=self.lookback, quantile=self.quantile)
-
-
-def _idle(known: Knowledge) -> Targets:
-    """Stay in cash and say why."""
-    idle = on_change(np.zeros(known.panel.shape))
-    return Targets(idle.weights, idle.decided, _NOTHING)

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from quant_assets.strategies.base import Knowledge, Strategy, hold_through_gaps, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.parameters import parameter
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.settling import settle
+from quant_assets.strategies.targets import Targets, nothing
 
 __all__ = ["REGIMES", "RegimeAdaptive"]
 
@@ -52,8 +53,7 @@ class RegimeAdaptive(Strategy):
         """Slot weight times the regime's size while the close is above the regime's average."""
         regime = known.regime
         if regime is None or not np.isin(regime, REGIMES).any():
-            idle = on_change(np.zeros(known.panel.shape))
-            return Targets(idle.weights, idle.decided, _NOTHING)
+            return nothing(known.panel.shape, _NOTHING)
         close = known.panel.total_return_close
         wanted = np.full(close.shape, np.nan)
         for name in REGIMES:
@@ -62,4 +62,4 @@ class RegimeAdaptive(Strategy):
             held[np.isnan(average)] = np.nan
             rows = regime == name
             wanted[rows] = held[rows]
-        return on_change(slots(hold_through_gaps(wanted), known))
+        return settle(wanted * slot(known))

@@ -7,9 +7,10 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
-from quant_assets.strategies.base import Knowledge, Strategy, hold_through_gaps, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.parameters import parameter
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.settling import settle
+from quant_assets.strategies.targets import Targets
 
 __all__ = ["RsiReversal"]
 
@@ -34,4 +35,4 @@ class RsiReversal(Strategy):
         """Slot weight from a close below the lower level to a close above the upper one."""
         rsi = known.indicators.rsi(self.window)
         wanted = np.where(rsi < self.enter_below, 1.0, np.where(rsi > self.exit_above, 0.0, np.nan))
-        return on_change(slots(hold_through_gaps(wanted), known))
+        return settle(wanted * slot(known))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from quant_assets.strategies.base import Knowledge, hold_through_gaps, slots
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.base import Knowledge, slot
+from quant_assets.strategies.settling import settle
+from quant_assets.strategies.targets import Targets
 
 __all__ = ["above_own_level"]
 
@@ -28,4 +29,4 @@ def above_own_level(score: Floats, known: Knowledge, *, lookback: int, quantile:
         for i in range(least, len(series)):
             level = np.quantile(series[max(0, i - lookback) : i], quantile)
             wanted[rows[i], column] = 1.0 if series[i] > level else 0.0
-    return on_change(slots(hold_through_gaps(wanted), known))
+    return settle(wanted * slot(known))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from quant_assets.strategies.base import Knowledge, Strategy, hold_through_gaps, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.parameters import parameter
-from quant_assets.strategies.targets import Targets, on_change
+from quant_assets.strategies.settling import hold_above
+from quant_assets.strategies.targets import Targets
 
 __all__ = ["Side", "SmaCrossover", "side_field"]
 
@@ -44,7 +44,10 @@ class SmaCrossover(Strategy):
 
     def targets(self, known: Knowledge) -> Targets:
         """Slot weight where fast > slow; minus it (both) or nothing (long) where not."""
-        fast, slow = known.indicators.sma(self.fast), known.indicators.sma(self.slow)
-        wanted = np.where(fast > slow, 1.0, 0.0 if self.side == "long" else -1.0)
-        wanted[np.isnan(slow)] = np.nan
-        return on_change(slots(hold_through_gaps(wanted), known))
+        size = slot(known)
+        return hold_above(
+            known.indicators.sma(self.fast),
+            known.indicators.sma(self.slow),
+            weight=size,
+            otherwise=0.0 if self.side == "long" else -size,
+        )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from quant_assets.foundation.errors import UsageError
 
-__all__ = ["Targets", "on_change", "rebalanced"]
+__all__ = ["Targets", "nothing", "on_change", "rebalanced"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.uint8]
@@ -62,6 +62,11 @@ def on_change(weights: Floats) -> Targets:
     decided[0] = weights[0] != 0
     np.not_equal(weights[1:], weights[:-1], out=decided[1:], casting="unsafe")
     return Targets(weights, decided)
+
+
+def nothing(shape: tuple[int, int], reason: str) -> Targets:
+    """Stay in cash, and say why."""
+    return Targets(np.zeros(shape), np.zeros(shape, dtype=np.uint8), reason)
 
 
 def rebalanced(weights: Floats, every: int) -> Targets:

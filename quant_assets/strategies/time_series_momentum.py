@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from quant_assets.strategies.base import Knowledge, Strategy, hold_through_gaps, slots
+from quant_assets.strategies.base import Knowledge, Strategy, slot
 from quant_assets.strategies.parameters import parameter
+from quant_assets.strategies.settling import hold_above, settle
 from quant_assets.strategies.sma_crossover import Side, side_field
 from quant_assets.strategies.targets import Targets
 
@@ -25,12 +26,11 @@ class TimeSeriesMomentum(Strategy):
     side: Side = side_field()
 
     def targets(self, known: Knowledge) -> Targets:
-        """Slot weight by the sign of the past return; traded where the sign changes or a rebalancing is due."""
+        """Slot weight by the sign of the past return; judged and traded back to the slot at the rhythm."""
         change = known.indicators.change(self.lookback)
-        wanted = np.where(change > 0, 1.0, 0.0 if self.side == "long" else -1.0)
-        wanted[np.isnan(change)] = np.nan
-        due = np.zeros(len(wanted), dtype=bool)
+        size = slot(known)
+        daily = hold_above(change, np.zeros(change.shape), weight=size, otherwise=0.0 if self.side == "long" else -size)
+        due = np.zeros((len(change), 1), dtype=bool)
         due[:: self.every] = True
-        judged = hold_through_gaps(np.where(due[:, None], hold_through_gaps(wanted), np.nan))
-        decided = np.repeat(due[:, None], wanted.shape[1], axis=1).astype(np.uint8)
-        return Targets(slots(judged, known), decided)
+        judged = settle(np.where(due, daily.weights, np.nan))
+        return Targets(judged.weights, np.repeat(due, change.shape[1], axis=1).astype(np.uint8))

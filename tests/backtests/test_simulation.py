@@ -371,5 +371,5 @@ def test_impossible_spans_and_shapes_are_refused(panel):
 )
 def test_impossible_rules_and_costs_are_refused(build):
     """Zero capital, negative costs and absurd leverage are errors."""
-    with pytest.raises(ValueError, match="greater than|less than"):
+    with pytest.raises(ValueError, match=r"greater than|less than"):
         build()
