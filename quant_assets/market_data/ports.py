@@ -7,7 +7,9 @@ data or a failure, so that one dead symbol degrades that symbol only.
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -23,6 +25,7 @@ __all__ = [
     "FetchRequest",
     "PriceSource",
     "QuotaLedger",
+    "StateStore",
     "VendorFunction",
 ]
 
@@ -178,4 +181,16 @@ class EntitlementMemory(Protocol):
 
     def allows(self, key_hash: str, function: str, outputsize: str, now: dt.datetime) -> bool:
         """False while a refusal is remembered."""
+        ...
+
+
+class StateStore(Protocol):
+    """Small durable state in SQLite, shared by processes: what an adapter sees of the operations store."""
+
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        """One write transaction: committed at the end of the block, rolled back on any exception."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """Rows of a SELECT."""
         ...

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import pybreaker
 
-from quant_assets.ops.store import OperationsStore
+from quant_assets.market_data.ports import StateStore
 
 __all__ = ["FAILURES_TO_OPEN", "SECONDS_TO_HALF_OPEN", "BreakerStatus", "VendorBreaker", "breaker_statuses"]
 
@@ -77,7 +77,7 @@ class _MemoryStorage(pybreaker.CircuitMemoryStorage):
 class _DurableStorage(pybreaker.CircuitBreakerStorage):
     """State in the operations store, one row per name; read at most once a second, written through."""
 
-    def __init__(self, store: OperationsStore, name: str, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(self, store: StateStore, name: str, clock: Callable[[], dt.datetime]) -> None:
         super().__init__(name)
         self._store = store
         self._clock = clock
@@ -183,7 +183,7 @@ class VendorBreaker:
     def __init__(
         self,
         name: str,
-        store: OperationsStore | None = None,
+        store: StateStore | None = None,
         *,
         failures_to_open: int = FAILURES_TO_OPEN,
         seconds_to_half_open: float = SECONDS_TO_HALF_OPEN,
@@ -227,7 +227,7 @@ class VendorBreaker:
                 self._breaker.call(_fault)
 
 
-def breaker_statuses(store: OperationsStore) -> list[BreakerStatus]:
+def breaker_statuses(store: StateStore) -> list[BreakerStatus]:
     """State of every breaker that the store knows, by name."""
     return [_status(row) for row in store.query("SELECT * FROM breaker_state ORDER BY name")]
 
