@@ -124,7 +124,7 @@ def test_night_after_night_equals_one_night(filled, tmp_path):
 
 
 def test_future_changes_nothing_before_it(filled, tmp_path):
-    """What was computed as of a date equals today's rows up to it, but for later splits and dividends in price levels."""
+    """Scale-free features computed as of a date equal today's rows up to it."""
     earlier = installation(tmp_path, EMBEDDED)
     assert earlier.run(tags={"quant/as_of": "2012-06-29"}).is_success
     scale_free = "rsi_14, bb_position, bb_width, volume_ratio, price_change_20d, high_low_range"
