@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from quant_assets.foundation.calendar import TradingCalendar
+from quant_assets.market_data.corporate_actions import actions_from_bars
 from quant_assets.market_data.price_files import PriceFile
 from quant_assets.market_data.price_merge import PriceMerge, merge_bars
 from quant_assets.market_data.split_factors import SPLIT, suspect_jumps
@@ -19,6 +20,9 @@ _SHARED_TO_JUDGE = 5
 """Days that file and table must share before their closes are compared."""
 _CLOSES_APART = 0.01
 """Closes that differ by 1 % in the middle are not the same prices; restatements touch single days."""
+
+_TOLD_JUMP = np.log(1.4)
+"""Between the ratios 4/3 and 3/2, as a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,11 @@ def _split_days(bars: pl.DataFrame, actions: pl.DataFrame) -> list[str]:
         f"{symbol} does not move on {date}, where a split by {ratio:.4g} is known: its prices look adjusted for splits."
         for symbol, date, ratio in smooth.select("symbol", "effective_date", "ratio").iter_rows()
     ]
-    jumps = suspect_jumps(bars, actions)
+    # The file's own splits explain their days; smaller ratios than 3 for 2 are met by common crashes.
+    known = pl.concat(
+        [one.select("symbol", "effective_date", "kind") for one in (actions, actions_from_bars(bars).actions)]
+    )
+    jumps = suspect_jumps(bars, known).filter(pl.col("ratio").log().abs() > _TOLD_JUMP)
     return listed + [
         f"{symbol} moves on {date} as if by a split of {ratio:.4g}, and none is known."
         for symbol, date, ratio in jumps.iter_rows()
