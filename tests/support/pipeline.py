@@ -78,7 +78,8 @@ class Installation:
     def run(self, job: str = "nightly", *, tags: Mapping[str, str] | None = None, **config: Any) -> RunResult:
         """Run a job in this process on this installation."""
         prepare_instance_folder(self.home)
-        run_config = {"ops": {"fetch_prices": {"config": config}}} if config else {}
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        run_config = quiet | ({"ops": {"fetch_prices": {"config": config}}} if config else {})
         with self._as_environment(), dg.DagsterInstance.from_config(str(self.home.dagster)) as instance:
             from quant_assets.definitions import defs  # noqa: PLC0415 - reads the environment just set
 
