@@ -8,8 +8,13 @@ from importlib.resources import files
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from quant_assets.foundation.calendar import TradingCalendar, new_york_calendar
+
+# The same examples on every run, and no clock: a busy machine is no failure.
+settings.register_profile("market_data", deadline=None, derandomize=True)
+settings.load_profile("market_data")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant_assets.market_data.action_inference import infer_actions
 from quant_assets.market_data.adjustment import (
     FIRST_DATE,
     LAST_DATE,
@@ -18,7 +17,6 @@ from quant_assets.market_data.adjustment import (
     adjustment_factors,
     unusable_actions,
 )
-from quant_assets.market_data.vendor_comparison import compare_with_vendor
 
 DAYS = [dt.date(2020, 1, 6) + dt.timedelta(days=n) for n in range(12)]
 END = DAYS[-1]
@@ -235,31 +233,3 @@ def test_spans_cover_every_date_once(events):
     assert (starts[0], ends[-1]) == (FIRST_DATE, LAST_DATE)
     assert starts[1:] == [end + dt.timedelta(days=1) for end in ends[:-1]]
     assert factors.row(-1)[3:] == (1.0, 1.0)
-
-
-def test_packaged_history_matches_the_vendor(packaged_bars, no_actions):
-    """Over 13 years and 95 events our closes equal the packaged adjusted ones as far as their digits reach."""
-    actions = infer_actions(packaged_bars, no_actions).actions
-    factors = adjustment_factors(packaged_bars, actions, as_of=dt.date(2013, 3, 1))
-    compared = compare_with_vendor(packaged_bars, factors)
-    # Twelve decimals of closes above 4 leave 1.25e-13 on each of the two that the comparison divides.
-    assert compared["max_relative_difference"].max() < 2.5e-13
-    assert compared["steps_apart"].to_list() == [0] * 5
-    crsp = adjustment_factors(packaged_bars, actions, as_of=dt.date(2013, 3, 1), convention=Convention.CRSP)
-    by_symbol = dict(compare_with_vendor(packaged_bars, crsp).select("symbol", "max_relative_difference").iter_rows())
-    assert 1e-4 < by_symbol["IBM"] < 1e-3
-
-
-def test_comparison_names_a_disagreement():
-    """A dividend that the vendor knows and we do not shows as one step and as the level before it."""
-    bars = bars_of([100.0, 101.0, 99.0, 98.0]).with_columns(
-        adjusted_close=pl.Series([99.0, 99.99, 99.0, 98.0])  # a factor of 0.99 on the third day
-    )
-    compared = compare_with_vendor(bars, adjustment_factors(bars, actions_of(), as_of=END))
-    assert compared.row(0, named=True) == {
-        "symbol": "X",
-        "rows": 4,
-        "max_relative_difference": pytest.approx(0.01),
-        "at_date": DAYS[0],
-        "steps_apart": 1,
-    }
