@@ -7,9 +7,10 @@ The amount is exact to the digits of the data, so the tolerance is taken from th
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-from quant_assets.market_data.bar_order import in_order, previous
+from quant_assets.market_data.bar_order import in_order, previous, search_keys
 from quant_assets.market_data.corporate_actions import (
     DIVIDEND,
     FACTOR_KINDS,
@@ -27,7 +28,8 @@ _FLOAT_NOISE = 1e-12
 """Relative rounding of the quotients below, whatever the decimals (9e-14 measured on twelve-decimal closes)."""
 _SMALLEST_CASH = 0.001
 """Currency per share; smaller amounts are rounding that the digits did not show."""
-_DIGIT_SAMPLE = 256
+_DIGIT_SAMPLE = 96
+"""Values read at the start, the middle and the end of a symbol's bars."""
 _SMALLEST_SPLIT_MOVE = 0.2
 """An adjusted close that moves by less than this part is never read as a split: 11/10 is left to dividends."""
 
@@ -35,20 +37,19 @@ _SMALLEST_SPLIT_MOVE = 0.2
 def _digits(bars: pl.DataFrame, column: str) -> pl.DataFrame:
     """Per symbol, how a price is printed: decimals, significant digits, and whether all values are single precision.
 
-    Read from a sample of the rows, since text is slow: the most digits of 256 values or more are the column's,
-    as one value in ten ends in a zero.
+    Read from some of the rows, since text is slow: the most digits of many values are the column's, as one value in ten
+    ends in a zero.
     """
-    place = pl.int_range(pl.len()).over("symbol")
-    step = (pl.len() // _DIGIT_SAMPLE).clip(1).over("symbol")
     value = pl.col(column)
     text = value.cast(pl.String)
     decimals = text.str.split(".").list.get(1, null_on_oob=True).str.len_chars().fill_null(0)
     digits = text.str.replace(".", "", literal=True).str.strip_chars_start("0").str.len_chars()
     is_long = text.str.contains("e")
     single = (value.cast(pl.Float32).cast(pl.Float64).round(6) - value).abs().max() < 1e-9
+    parts = [value.head(_DIGIT_SAMPLE), value.slice(pl.len() // 2, _DIGIT_SAMPLE), value.tail(_DIGIT_SAMPLE)]
+    sample = bars.group_by("symbol").agg(pl.concat_list(part.implode() for part in parts).list.explode().alias(column))
     return (
-        bars.select("symbol", column)
-        .filter(place % step == 0)
+        sample.explode(column)
         .group_by("symbol")
         .agg(
             half_step=0.5 * pl.lit(10.0).pow(-pl.when(is_long).then(17).otherwise(decimals).max().cast(pl.Float64)),
@@ -61,8 +62,8 @@ def _digits(bars: pl.DataFrame, column: str) -> pl.DataFrame:
     )
 
 
-def _with_rounding_error(bars: pl.DataFrame) -> pl.DataFrame:
-    """Add ``error``: how far adjusted over raw close may be from the computed quotient, relative.
+def _with_rounding_error(moves: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Add ``error``: how far ``ratio`` may be from the computed one, relative.
 
     Each price is off by up to half a step of its last decimal, of its last significant digit, or of single precision
     where every value is one (Yahoo's files: 118.56 arrives as 118.559998). A raw close of up to four decimals is
@@ -70,57 +71,35 @@ def _with_rounding_error(bars: pl.DataFrame) -> pl.DataFrame:
     """
     adjusted = _digits(bars, "adjusted_close").drop("is_computed")
     raw = _digits(bars, "close").with_columns(pl.col("half_step", "relative") * pl.col("is_computed"))
-    joined = bars.join(adjusted, on="symbol", how="left", maintain_order="left").join(
-        raw, on="symbol", how="left", maintain_order="left", suffix="_raw"
-    )
-    return joined.with_columns(
-        error=pl.max_horizontal(pl.col("half_step") / pl.col("adjusted_close"), "relative")
-        + pl.max_horizontal(pl.col("half_step_raw") / pl.col("close"), "relative_raw")
-    )
+    joined = moves.join(adjusted, on="symbol", how="left").join(raw, on="symbol", how="left", suffix="_raw")
+    errors = [
+        pl.max_horizontal(pl.col("half_step") / pl.col(f"{side}adjusted_close"), "relative")
+        + pl.max_horizontal(pl.col("half_step_raw") / pl.col(f"{side}close"), "relative_raw")
+        for side in ("", "previous_")
+    ]
+    return joined.with_columns(error=errors[0] + errors[1] + _FLOAT_NOISE)
 
 
-def _adjusted_moves(bars: pl.DataFrame) -> pl.DataFrame:
-    """Ratio of adjusted to raw close over the one of the bar before, with its rounding error (relative)."""
-    usable = bars.select("symbol", "date", "close", "adjusted_close").filter(
-        (pl.col("close") > 0) & (pl.col("adjusted_close") > 0) & pl.col("adjusted_close").is_finite()
-    )
-    quotients = _with_rounding_error(in_order(usable)).with_columns(quotient=pl.col("adjusted_close") / pl.col("close"))
-    before = quotients.with_columns(previous(["date", "close", "quotient", "error"])).drop_nulls(["previous_date"])
-    return before.select(
-        "symbol",
-        "date",
-        "previous_date",
-        "close",
-        "previous_close",
-        ratio=pl.col("quotient") / pl.col("previous_quotient"),
-        error=pl.col("error") + pl.col("previous_error") + _FLOAT_NOISE,
-    )
+def _adjusted_moves(bars: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
+    """Ratio of adjusted to raw close over the one of the bar before, and what is recorded for the bar.
 
-
-def _recorded_between(moves: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
-    """Add what is recorded after the bar before and up to this one: ``known_ratio`` and ``known_cash``."""
-    factor = pl.col("kind").is_in(FACTOR_KINDS)
-    at_bar = (
-        recorded.select("symbol", "effective_date", "kind", "value")
-        .sort("effective_date")
-        .join_asof(
-            moves.select("symbol", "date", "previous_date").sort("date"),
-            left_on="effective_date",
-            right_on="date",
-            by="symbol",
-            strategy="forward",
-            coalesce=False,
-            check_sortedness=False,
-        )
-        .filter(pl.col("effective_date") > pl.col("previous_date"))
-        .group_by("symbol", "date")
-        .agg(
-            known_ratio=pl.when(factor).then("value").otherwise(1.0).product(),
-            known_cash=pl.when(factor).then(0.0).otherwise("value").sum(),
-        )
-    )
-    return moves.join(at_bar, on=["symbol", "date"], how="left").with_columns(
-        pl.col("known_ratio").fill_null(1.0), pl.col("known_cash").fill_null(0.0)
+    ``known_ratio`` and ``known_cash`` are of the actions dated after the bar before and up to this one.
+    """
+    names = pl.Enum(bars["symbol"].unique(maintain_order=True))
+    inside = recorded.filter(pl.col("symbol").is_in(names.categories.implode()))
+    keys = search_keys(bars["symbol"], bars["date"], names)
+    places = np.searchsorted(keys, search_keys(inside["symbol"], inside["effective_date"], names))
+    is_factor = inside["kind"].is_in(FACTOR_KINDS).to_numpy()
+    known_ratio, known_cash = np.ones(bars.height + 1), np.zeros(bars.height + 1)
+    np.multiply.at(known_ratio, places[is_factor], inside["value"].to_numpy()[is_factor])
+    np.add.at(known_cash, places[~is_factor], inside["value"].to_numpy()[~is_factor])
+    # An action after a symbol's newest bar lands on the next symbol's first one, which has no bar before and drops out.
+    quotient = pl.col("adjusted_close") / pl.col("close")
+    return (
+        bars.with_columns(known_ratio=pl.Series(known_ratio[:-1]), known_cash=pl.Series(known_cash[:-1]))
+        .with_columns(previous(["date", "close", "adjusted_close"]))
+        .drop_nulls("previous_date")
+        .with_columns(ratio=quotient / (pl.col("previous_adjusted_close") / pl.col("previous_close")))
     )
 
 
@@ -159,7 +138,11 @@ def infer_actions(
     """
     if "source" in recorded.columns:
         recorded = recorded.filter(pl.col("source") != INFERRED)
-    moves = _recorded_between(_adjusted_moves(bars), recorded)
+    usable = bars.select("symbol", "date", "close", "adjusted_close").filter(
+        (pl.col("close") > 0) & (pl.col("adjusted_close") > 0) & pl.col("adjusted_close").is_finite()
+    )
+    usable = in_order(usable)
+    moves = _adjusted_moves(usable, recorded)
     ratio, known, close = pl.col("ratio"), pl.col("known_ratio"), pl.col("close")
     if is_reinvested_at_ex_close:
         expected = known * (1 + pl.col("known_cash") / close)
@@ -170,7 +153,9 @@ def infer_actions(
         cash, scale = basis * (1 - known / ratio), basis * known / ratio
     # A recorded split was cleaned (7.000007 is 7) where the adjusted close was not.
     error = pl.col("error") + pl.when(known != 1).then(SPLIT_ROUNDING).otherwise(0.0)
-    moved = moves.filter((ratio / expected - 1).abs() > error).with_columns(cash=_shortest(cash, scale * error))
+    apart = (ratio / expected - 1).abs()
+    candidates = _with_rounding_error(moves.filter(apart > _FLOAT_NOISE), usable)
+    moved = candidates.filter(apart > error).with_columns(cash=_shortest(cash, scale * error))
     moved = moved.filter((pl.col("cash") - pl.col("known_cash")).abs() >= _SMALLEST_CASH)
     moved = moved.with_columns(split=pl.Series([_as_split(move) for move in moved.to_dicts()], dtype=pl.Float64))
     is_split = pl.col("split").is_not_null()
