@@ -8,6 +8,7 @@ import dagster as dg
 
 from jobs import JOBS, SCHEDULES
 from quant_assets.features import dbt as features
+from quant_assets.features.tables import published_tables
 from quant_assets.market_data import assets as market_data
 from quant_assets.market_data import checks as market_data_checks
 from quant_assets.market_data.tables import TABLES as MARKET_DATA_TABLES
@@ -33,12 +34,12 @@ def defs() -> dg.Definitions:
     """Everything that Dagster should know."""
     assets = dg.load_assets_from_modules(_ASSET_MODULES)
     return dg.Definitions(
-        assets=[*assets, readers_database_asset(TABLES, deps=_keys(assets))],
+        assets=[*assets, readers_database_asset((*TABLES, *published_tables()), deps=_keys(assets))],
         asset_checks=dg.load_asset_checks_from_modules(_CHECK_MODULES),
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,
-        resources=build_resources(load_settings(), TABLES),
+        resources=build_resources(load_settings(), TABLES, published=published_tables()),
         executor=dg.in_process_executor,
     )
 

@@ -23,8 +23,19 @@ from resources.warehouse import RunReport, Warehouse, warehouse_resource
 __all__ = ["build_resources"]
 
 
-def build_resources(settings: Settings, tables: Sequence[Table]) -> dict[str, object]:
-    """Everything that assets ask for by name."""
+def build_resources(
+    settings: Settings, tables: Sequence[Table], *, published: Sequence[Table] = ()
+) -> dict[str, object]:
+    """Everything that assets ask for by name.
+
+    Parameters
+    ----------
+    settings : Settings
+    tables : sequence of Table
+        Declared by rooms and created where missing.
+    published : sequence of Table
+        Made by dbt; published with the others, never created from here.
+    """
     home = Home(settings.home)
 
     def on_open(warehouse: Warehouse) -> None:
@@ -33,7 +44,7 @@ def build_resources(settings: Settings, tables: Sequence[Table]) -> dict[str, ob
         warehouse.replace(ALERTS, alert_rows(OperationsStore(home.operations)))
 
     def on_close(warehouse: Warehouse, report: RunReport) -> None:
-        publish_run(warehouse, report, tables)
+        publish_run(warehouse, report, (*tables, *published))
 
     @contextmanager
     def price_source(init: dg.InitResourceContext) -> Iterator[AlphaVantageSource]:

@@ -101,7 +101,7 @@ def publish(
         unchanged = last_at is not None and (changed_at is None or changed_at[0] is None or changed_at[0] <= last_at)
         if unchanged and outcome == "success":
             return None
-        rows = _row_counts(connection)
+        rows = _row_counts(connection, tables)
         row = _publication_row(
             connection,
             run_id=run_id,
@@ -127,13 +127,23 @@ def publish(
     return Publication(target, now, target.stat().st_size, rows)
 
 
-def _row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> dict[str, int]:
+    """Rows of everything that readers get as a table.
+
+    A view that no room declares (the marts, which dbt defines over its stored intermediates) becomes a table in the
+    copy, since what it selects from is not copied.
+    """
+    declared_views = [table.qualified_name for table in tables if table.view_sql]
     found = connection.execute(
-        "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables() "
-        "WHERE NOT internal AND NOT temporary AND database_name = current_database() "
-        f"AND schema_name NOT IN {_UNPUBLISHED_SCHEMAS} ORDER BY 1"
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary "
+        f"AND database_name = current_database() AND schema_name NOT IN {_UNPUBLISHED_SCHEMAS} "
+        "UNION ALL "
+        "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal AND NOT temporary "
+        f"AND database_name = current_database() AND schema_name NOT IN {_UNPUBLISHED_SCHEMAS} "
+        "AND NOT list_contains(?, schema_name || '.' || view_name) ORDER BY 1",
+        [declared_views],
     ).fetchall()
-    return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name, _ in found}
+    return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for (name,) in found}
 
 
 def _table_report(assets: Mapping[str, str], rows: Mapping[str, int]) -> dict[str, dict[str, object]]:

@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 import tenacity
 
 from quant_assets.foundation.errors import ServerFaultError, TransportError, UnrecognisedReplyError
-from resources.alpha_vantage.wire import Wire
+from resources.alpha_vantage.wire import DisconnectedError, Wire
 
 __all__ = ["Provenance", "server_name", "utc_now"]
 
 _VENDOR = "alpha_vantage"
 _VENDOR_HOSTS = frozenset({"www.alphavantage.co", "alphavantage.co"})
 _REPLAY = "replay-"
+_PROXY_FAULTS = (502, 503, 504)
+"""A proxy's word that the server behind it is away: it must not be taken for the server."""
 
 
 def utc_now() -> dt.datetime:
@@ -41,7 +43,7 @@ class Provenance:
     base_url
         The endpoint.
     wire
-        For the one request without a key, which costs no quota, that learns the headers where no reply came yet.
+        For the one request without a key, beside the endpoint, that learns the headers where no reply came yet.
     identity
         The identity where it is known beforehand.
     clock, sleep
@@ -118,8 +120,14 @@ class Provenance:
             self._is_known = True
 
     def _ask(self) -> None:
-        answer = self._wire.get({}, with_key=False)
-        if answer.status >= 500:
+        # A page of the replay beside the endpoint: no other server is asked anything outside the vendor's protocol
+        # that could count as a call.
+        try:
+            answer = self._wire.get({}, beside="clock")
+        except DisconnectedError:
+            self.note({})  # a server that does not know the page, however rudely it says so
+            return
+        if answer.status in _PROXY_FAULTS:
             raise ServerFaultError(f"the price server answers HTTP {answer.status}; start it anew or try later.")
         self.note(answer.headers)
 

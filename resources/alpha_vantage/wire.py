@@ -10,7 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -65,6 +65,10 @@ class _KeyedTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+class DisconnectedError(TransportError):
+    """The server took the request and closed the connection without an answer."""
+
+
 class Wire:
     """Calls one endpoint over kept connections; safe to share between threads.
 
@@ -116,8 +120,8 @@ class Wire:
         """Close every connection."""
         self._client.close()
 
-    def get(self, parameters: Mapping[str, str], *, with_key: bool = True) -> Answer:
-        """Make one call and read its body.
+    def get(self, parameters: Mapping[str, str], *, beside: str = "") -> Answer:
+        """Make one call and read its body; ``beside`` names another page of the server, asked without the key.
 
         Raises
         ------
@@ -126,9 +130,10 @@ class Wire:
         """
         started = self._clock()
         deadline = started + self._timeouts.total
-        extensions = {} if with_key else {_KEYLESS: True}
-        request = self._client.build_request("GET", self._base_url, params=dict(parameters))
-        request.extensions.update(extensions)
+        url = urljoin(self._base_url, beside) if beside else self._base_url
+        request = self._client.build_request("GET", url, params=dict(parameters))
+        if beside:
+            request.extensions[_KEYLESS] = True
         try:
             response = self._client.send(request, stream=True)
             try:
@@ -137,7 +142,8 @@ class Wire:
                 response.close()
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = redact(str(error), self._key) or "no reason given"
-            raise TransportError(
+            failure = DisconnectedError if isinstance(error, httpx.RemoteProtocolError) else TransportError
+            raise failure(
                 f"the price server did not answer ({type(error).__name__}: {reason}); "
                 "check the network, it will be asked again."
             ) from None

@@ -41,7 +41,7 @@ def test_a_call_carries_the_parameters_and_the_key(call):
 
 def test_a_call_without_the_key_carries_none(call):
     """The question who is there costs no quota."""
-    _, server = call(Scripted(b"hello"), with_key=False)
+    _, server = call(Scripted(b"hello"), beside="clock")
     assert server.calls == [PARAMETERS]
 
 

@@ -186,3 +186,17 @@ def test_failing_copy_raises_what_to_do(home, warehouse, tmp_path):
     home.published.rmdir()
     with pytest.raises(StorageError, match="free space there"):
         publish_at(home, warehouse, 0)
+
+
+def test_undeclared_view_becomes_a_table(home, warehouse):
+    """A view that no room declares is stored as a table in the copy, whatever it selects from."""
+    write(warehouse, 2, 1)
+    with warehouse.transaction() as connection:
+        connection.execute("CREATE SCHEMA features_intermediate")
+        connection.execute("CREATE TABLE features_intermediate.parts AS SELECT n + 1 AS n FROM demo.numbers")
+        connection.execute("CREATE VIEW demo.mart AS FROM features_intermediate.parts")
+    publish_at(home, warehouse, 0)
+    with duckdb.connect(str(home.readers_database), read_only=True) as connection:
+        assert sorted(connection.execute("FROM demo.mart").fetchall()) == [(2,), (3,)]
+        schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables()").fetchall()
+    assert ("features_intermediate",) not in schemas
