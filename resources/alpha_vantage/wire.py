@@ -17,7 +17,7 @@ import httpx
 from quant_assets.foundation.errors import TransportError
 from resources.alpha_vantage.secrecy import redact
 
-__all__ = ["Answer", "Timeouts", "Wire", "proxy_for"]
+__all__ = ["Answer", "DisconnectedError", "Timeouts", "Wire", "proxy_for"]
 
 _LARGEST_BODY = 64 * 1024 * 1024
 """Bytes; 25 years of adjusted bars as JSON are about 2 MB."""
