@@ -101,7 +101,7 @@ EQUITY_CURVES = Table(
     schema="backtests",
     name="equity_curves",
     key=("backtest_id", "date"),
-    description="One row per backtest and session. Of a sweep only the best runs have a curve, the others a row in runs.",
+    description="One row per backtest and session. Of a sweep only the best runs have a curve, the rest a row in runs.",
     columns=(
         _ID,
         Column("date", "DATE", "Exchange session."),
