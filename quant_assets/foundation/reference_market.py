@@ -49,13 +49,13 @@ class ReferenceParameters:
         leave = 1.0 / np.asarray(self.mean_stay)
         matrix = np.tile(leave[:, None] / (len(leave) - 1), (1, len(leave)))
         np.fill_diagonal(matrix, 1.0 - leave)
-        return matrix
+        return np.asarray(matrix)
 
     @property
     def stationary(self) -> Floats:
         """Long-run share of each regime; with equal chances after leaving it is proportional to the mean stay."""
         stay = np.asarray(self.mean_stay)
-        return stay / stay.sum()
+        return np.asarray(stay / stay.sum())
 
 
 REFERENCE = ReferenceParameters()
@@ -103,7 +103,7 @@ def true_filter(market_returns: Floats, parameters: ReferenceParameters = REFERE
     spread = np.asarray(parameters.volatility_pct) / 100 / unit
     standard = (market_returns[:, None] - np.asarray(parameters.mean_pct) / 100) / spread
     density = stats.t.logpdf(standard, parameters.tail_degrees) - np.log(spread)
-    out = np.empty_like(density)
+    out = np.empty((len(density), len(spread)))
     previous, transition = parameters.stationary, parameters.transition
     for t, row in enumerate(density):
         weight = (previous @ transition) * np.exp(row - row.max())
