@@ -26,6 +26,8 @@ _SMALLEST_VOLATILITY = 5e-4
 """Floor of the daily volatility: cash-like funds move by single ticks, which are no anomalies."""
 _SMALLEST_VOLUME_SCALE = 0.15
 """Floor of the log-volume scale: about 0.1 on the packaged indices, which would flag a change of 60 %."""
+_FIRST_VOLUME_SCALE = 0.5
+"""Scale until 20 distances are known, so that a young symbol's volume is judged too: twice the median packaged one."""
 _BUSY_DAY = 1.5
 """Ratio of the others' ranges to usual from which a session counts as turbulent: one in eight on packaged history."""
 
@@ -166,7 +168,8 @@ def _own_past(bars: pl.DataFrame, calendar: TradingCalendar) -> pl.DataFrame:
     ).with_columns(pl.col("volume_log_ratio").abs().alias("volume_distance"))
     frame = frame.with_columns(
         (_MAD_TO_SIGMA * _trailing_median("move_1d")).clip(lower_bound=_SMALLEST_VOLATILITY).alias("volatility_1d"),
-        (_MAD_TO_SIGMA * _trailing_median("volume_distance"))
+        pl.when(pl.col("volume_log_ratio").is_not_null())
+        .then((_MAD_TO_SIGMA * _trailing_median("volume_distance")).fill_null(_FIRST_VOLUME_SCALE))
         .clip(lower_bound=_SMALLEST_VOLUME_SCALE)
         .alias("volume_scale"),
     )

@@ -11,6 +11,7 @@ dismisses the event.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,14 +21,29 @@ import numpy.typing as npt
 from quant_assets.quality.jump_rules import FREEZING_KINDS, JumpVerdict, judge_jump
 from quant_assets.quality.reference import SymbolBars
 
-__all__ = ["CONFIRMED", "RELEASED", "RESOLVED", "Confirmation", "GateHistory", "GatePath", "Withheld", "walk_gate"]
+__all__ = [
+    "ANY_PRICE_KIND",
+    "CONFIRMED",
+    "RELEASED",
+    "RESOLVED",
+    "Confirmation",
+    "GateHistory",
+    "GatePath",
+    "Withheld",
+]
 
 CONFIRMED = "confirmed"
 RELEASED = "released"
 RESOLVED = "resolved"
+ANY_PRICE_KIND = "any price kind"
+"""Kind of a confirmation that concerns whatever was raised about the price of the bar."""
 
 _NEAR = 4.0
 """Volatilities within which a price has returned to a level, or still holds one."""
+_LEFT_OVER = 0.1
+"""Part of a withheld jump that may be left after a bar for the price to be back: the news of those days."""
+_TAKEN_BACK = 0.3
+"""Part of a jump that may be left after the next bar for the jump to count as taken back."""
 _LEAST_SLACK = 0.05
 """Log slack of the same where a symbol has too little history for a volatility."""
 
@@ -103,192 +119,257 @@ class GatePath:
     muted: dict[dt.date, JumpVerdict] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _OpenEvent:
-    """An event whose bars are withheld while the bars after it are awaited."""
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """A withheld jump: its kind, its row, and the row that it was compared with."""
 
     kind: str
     row: int
-    last_row: int
     reference: int
 
 
-def walk_gate(
-    bars: SymbolBars,
-    *,
-    pending: npt.NDArray[np.bool_],
-    high_score: float,
-    splits_note: Callable[[dt.date], str] | None = None,
-    history: GateHistory | None = None,
-) -> GatePath:
-    """Decide the pending bars, and what they show about the withheld bars before them.
+class SymbolGate:
+    """The gate of one symbol.
+
+    A bar is compared with the last bar that made sense. While a level is open (a freezing jump that the bar after it
+    confirmed) bars are compared with each other at that level, so that further errors inside it still show, and all
+    are withheld; the level closes where a bar takes the jump back.
 
     Parameters
     ----------
     bars : SymbolBars
-        Sane bars of one symbol, oldest first.
-    pending : array of shape (n_bars,)
-        Rows to decide; the others were decided on earlier nights.
-    high_score : float
-        Threshold of HIGH for a move on ordinary volume.
+        Sane bars, oldest first.
+    history : GateHistory
+        What earlier nights decided.
     splits_note : callable, optional
         What is known of the vendor's list of splits on a session, for the words.
-    history : GateHistory, optional
-        What earlier nights decided; nothing, where omitted.
-
-    Returns
-    -------
-    GatePath
-        A decision on row i uses rows up to i alone; what row i shows about earlier ones is in ``released`` and
-        ``confirmations`` with its date.
     """
-    walker = _Walker(bars, high_score, splits_note or (lambda _: ""), history or GateHistory())
-    suspects = np.flatnonzero(pending & walker.suspects())
-    row = int(np.argmax(pending)) if pending.any() else len(pending)
-    walker.resume(row)
-    while row < len(pending):
-        if walker.event is None:
-            # Every other bar is compared with the one before it and passes.
-            following = suspects[np.searchsorted(suspects, row) :]
-            if not len(following):
-                break
-            if following[0] > row:
-                row = int(following[0])
-                walker.resume(row)
-        if walker.event is None and not pending[row]:
-            row += 1
-            continue
-        walker.step(row)
-        row += 1
-    return walker.path
-
-
-class _Walker:
-    """State of one walk."""
 
     def __init__(
-        self, bars: SymbolBars, high_score: float, splits_note: Callable[[dt.date], str], history: GateHistory
+        self, bars: SymbolBars, history: GateHistory, splits_note: Callable[[dt.date], str] | None = None
     ) -> None:
-        self.bars = bars
-        self.high_score = high_score
-        self.splits_note = splits_note
-        self.history = history
-        self.path = GatePath()
-        self.event: _OpenEvent | None = None
-        self.reference: int | None = None
+        self._bars = bars
+        self._history = history
+        self._splits_note = splits_note or (lambda _: "")
+        self._withheld = dict(history.withheld)
+        self._path = GatePath()
+        self._high_score = float("inf")
+        self._position = -1
+        self._reference: int | None = None
+        self._before: int | None = None
+        self._jump: _Jump | None = None
+        self._levels: list[_Jump] = []
+        self._suspects = self._find_suspects()
 
-    def suspects(self) -> npt.NDArray[np.bool_]:
+    def walk(self, pending: npt.NDArray[np.bool_], high_score: float) -> GatePath:
+        """Decide pending bars, and what they show about the withheld bars before them.
+
+        Parameters
+        ----------
+        pending : array of shape (n_bars,)
+            Rows to decide, none before those of an earlier call; the others were decided on earlier nights.
+        high_score : float
+            Threshold of HIGH for a move on ordinary volume.
+
+        Returns
+        -------
+        GatePath
+            A decision on row i uses rows up to i alone; what row i shows about earlier ones is in ``released`` and
+            ``confirmations`` with its date.
+        """
+        self._path, self._high_score = GatePath(), high_score
+        wanted = np.flatnonzero(pending & self._suspects)
+        last = int(np.flatnonzero(pending)[-1]) if pending.any() else -1
+        row = int(np.argmax(pending)) if pending.any() else 0
+        self._enter(row)
+        while row <= last:
+            if not self._is_open:
+                # Every bar that is no suspect is compared with the one before it and passes.
+                following = wanted[np.searchsorted(wanted, row) :]
+                if not len(following):
+                    break
+                row = int(following[0])
+                self._enter(row)
+            self._step(row)
+            self._position = row
+            row += 1
+        return self._path
+
+    @property
+    def _is_open(self) -> bool:
+        return self._jump is not None or bool(self._levels)
+
+    def _find_suspects(self) -> npt.NDArray[np.bool_]:
         """Rows whose move since the bar before could be judged at all."""
-        bars = self.bars
+        bars = self._bars
         moves = np.abs(np.diff(bars.log_close, prepend=bars.log_close[:1]))
         actions = np.abs(np.diff(bars.action_log, prepend=bars.action_log[:1]))
-        # A symbol with a short history has no volatility; half a per cent makes every larger move a suspect.
+        # A symbol with a short history has no volatility; at two per cent every larger move is a suspect.
         scale = np.nan_to_num(bars.volatility_1d, nan=0.02)
         suspicious = (moves > _NEAR * scale) | (actions > 0.1)
-        if self.history.withheld:
-            suspicious |= np.array([date in self.history.withheld for date in bars.dates], dtype=np.bool_)
+        if self._withheld:
+            suspicious |= np.array([date in self._withheld for date in bars.dates], dtype=np.bool_)
         return suspicious
 
-    def resume(self, start: int) -> None:
-        """Set the reference of row ``start``; take up an event whose bars reach up to it."""
-        self.event, self.reference = None, start - 1 if start else None
-        dates, withheld = self.bars.dates, self.history.withheld
+    def _enter(self, start: int) -> None:
+        """Set the reference of row ``start``, unless the walk arrives there with something open."""
+        if self._is_open and self._position == start - 1:
+            return
+        dates = self._bars.dates
+        accepted: list[int] = []
         row = start - 1
-        if row < 0 or dates[row] not in withheld:
-            return
-        first = row
-        while first > 0 and dates[first - 1] in withheld:
-            first -= 1
-        self.reference = first - 1 if first else None
-        if self.reference is None:
-            return
-        last = withheld[dates[row]]
-        event_row = next((i for i in range(first, row + 1) if dates[i] == last.event_date), first)
-        self.event = _OpenEvent(kind=last.kind, row=event_row, last_row=row, reference=self.reference)
+        while row >= 0 and len(accepted) < 2:
+            if dates[row] not in self._withheld and not self._bars.is_stale[row]:
+                accepted.append(row)
+            row -= 1
+        self._reference = accepted[0] if accepted else None
+        self._before = accepted[1] if len(accepted) > 1 else None
+        self._levels, self._jump = [], None
+        last = self._withheld.get(dates[start - 1]) if start else None
+        if self._reference is not None and last is not None:
+            self._jump = _Jump(last.kind, start - 1, self._reference)
 
-    def step(self, row: int) -> None:
-        """Decide one bar."""
-        if self.reference is None or self.bars.dates[row] in self.history.passed:
+    def _step(self, row: int) -> None:
+        """Decide one bar; a stale one says nothing and is passed over."""
+        if self._bars.is_stale[row]:
+            return
+        if self._reference is None or self._bars.dates[row] in self._history.passed:
+            self._jump, self._levels = None, []
             self._accept(row)
             return
-        if self.event is not None and self._settle(self.event, row):
+        if self._jump is not None and self._settle(self._jump, row):
+            return
+        if self._closes_level(row) or self._ends_spike(row):
             return
         verdict = self._judge(row)
         if verdict is None:
             self._accept(row)
             return
-        date = self.bars.dates[row]
-        self.path.verdicts[date] = verdict
+        date = self._bars.dates[row]
+        self._path.verdicts[date] = verdict
         self._note_reference(row)
-        self.path.withheld[date] = Withheld(date, date, verdict.kind, verdict.details)
-        self.event = _OpenEvent(kind=verdict.kind, row=row, last_row=row, reference=self._last_accepted())
+        self._withhold(row, Withheld(date, date, verdict.kind, verdict.details))
+        self._jump = _Jump(verdict.kind, row, self._last_good())
+
+    def _last_good(self) -> int:
+        if self._reference is None:  # pragma: no cover - _step() accepts the first bar unseen
+            raise AssertionError("a bar was judged without a reference")
+        return self._reference
 
     def _judge(self, row: int) -> JumpVerdict | None:
-        bars, reference = self.bars, self._last_accepted()
+        bars, reference = self._bars, self._last_good()
         date = bars.dates[row]
-        verdict = judge_jump(bars, row, reference, high_score=self.high_score, splits_note=self.splits_note(date))
-        before = self.history.withheld.get(date)
-        if verdict is None and before is not None and self._stands(before, row):
+        verdict = judge_jump(bars, row, reference, high_score=self._high_score, splits_note=self._splits_note(date))
+        before = self._history.withheld.get(date)
+        stands = before is not None and before.event_date == date and bars.move(row, reference).action_log == 0
+        if verdict is None and before is not None and stands:
             # Nothing changed but the neighbours' measures: what a night decided stands.
             verdict = JumpVerdict(before.kind, before.kind, float("nan"), before.reason)
-        if verdict is not None and self.history.is_muted(verdict.pattern, verdict.magnitude):
-            self.path.muted[date] = verdict
+        if verdict is not None and self._history.is_muted(verdict.pattern, verdict.magnitude):
+            self._path.muted[date] = verdict
             return None
         return verdict
 
-    def _stands(self, before: Withheld, row: int) -> bool:
-        """Whether an earlier night's verdict on the bar is still in force: no corporate action explains it now."""
-        if before.event_date != before.date:
-            return before.event_date in self.path.withheld
-        return self.bars.move(row, self._last_accepted()).action_log == 0
-
-    def _last_accepted(self) -> int:
-        if self.reference is None:  # pragma: no cover - step() accepts the first bar unseen
-            raise AssertionError("a bar was judged without a reference")
-        return self.reference
-
     def _accept(self, row: int) -> None:
+        """The bar makes sense after the reference: it passes, unless a level is open."""
         self._note_reference(row)
-        self.reference = row
-        self.event = None
+        date = self._bars.dates[row]
+        if self._levels:
+            level = self._levels[-1]
+            event_date = self._bars.dates[level.row]
+            self._withhold(
+                row, Withheld(date, event_date, level.kind, f"still at the level of the {level.kind} of {event_date}")
+            )
+        else:
+            self._withheld.pop(date, None)
+        self._before, self._reference = self._reference, row
+
+    def _withhold(self, row: int, entry: Withheld) -> None:
+        self._path.withheld[self._bars.dates[row]] = entry
+        self._withheld[self._bars.dates[row]] = entry
 
     def _note_reference(self, row: int) -> None:
         """Record that the bar was compared with another than the one before."""
-        if self.reference is not None and self.reference != row - 1:
-            self.path.reference[self.bars.dates[row]] = self.bars.dates[self.reference]
+        if self._reference is not None and self._reference != row - 1:
+            self._path.reference[self._bars.dates[row]] = self._bars.dates[self._reference]
 
-    def _settle(self, event: _OpenEvent, row: int) -> bool:
-        """What the bar says about the open event; True where that also decides the bar."""
-        bars = self.bars
-        date, event_date = bars.dates[row], bars.dates[event.row]
-        returned = self._is_near(row, event.reference)
-        held = self._is_near(row, event.last_row)
-        if returned and not (held and self._is_closer_to_event(event, row)):
-            words = f"the next bar, {date}, returns to {bars.close[row]:g}"
-            self.path.confirmations.append(Confirmation(event_date, event.kind, CONFIRMED, date, words))
+    def _settle(self, jump: _Jump, row: int) -> bool:
+        """What the bar says about the jump of the bar before; True where that also decides the bar."""
+        self._jump = None
+        if not self._is_nearer(row, jump.row, jump.reference):
+            jumped = self._bars.move(jump.row, jump.reference).log_return
+            if not self._is_near(row, jump.reference, _LEFT_OVER * abs(jumped)):
+                return False
+            self._confirm(jump, row)
             self._accept(row)
             return True
-        if not held:
+        if jump.kind in FREEZING_KINDS:
+            self._levels.append(jump)
+            self._before, self._reference = jump.reference, jump.row
             return False
-        if event.kind in FREEZING_KINDS:
-            reason = f"still at the level of the {event.kind} of {event_date}"
-            self.path.withheld[date] = Withheld(date, event_date, event.kind, reason)
-            event.last_row = row
-            return True
-        words = f"the next bar, {date}, holds the level with {bars.close[row]:g}"
-        self.path.confirmations.append(Confirmation(event_date, event.kind, RELEASED, date, words))
-        self.path.released[event_date] = (date, words)
-        self.reference = event.last_row
+        if not self._is_near(row, jump.row):
+            return False
+        date, event_date = self._bars.dates[row], self._bars.dates[jump.row]
+        words = f"the next bar, {date}, holds the level with {self._bars.close[row]:g}"
+        self._path.confirmations.append(Confirmation(event_date, jump.kind, RELEASED, date, words))
+        self._path.released[event_date] = (date, words)
+        self._withheld.pop(event_date, None)
+        self._before, self._reference = jump.reference, jump.row
         self._accept(row)
         return True
 
-    def _is_near(self, row: int, level_row: int) -> bool:
-        move = self.bars.move(row, level_row)
-        if not np.isfinite(move.scale):
-            return abs(move.log_return) <= _LEAST_SLACK
-        return move.score_size <= _NEAR
+    def _closes_level(self, row: int) -> bool:
+        """Whether the bar takes back the newest open levels; True where it did."""
+        move = self._bars.move(row, self._last_good())
+        slack = _NEAR * move.scale if np.isfinite(move.scale) else _LEAST_SLACK
+        taken_back = 0.0
+        for count, level in enumerate(reversed(self._levels), start=1):
+            taken_back += self._bars.move(level.row, level.reference).log_return
+            # The day's own returns of the jump and of the way back are in it, too.
+            allowed = max(slack * math.sqrt(2.0), _LEFT_OVER * abs(taken_back))
+            if abs(taken_back) > slack and abs(move.log_return + taken_back) <= allowed:
+                closed, self._levels = self._levels[-count:], self._levels[:-count]
+                for jump in reversed(closed):
+                    self._confirm(jump, row)
+                self._reference = closed[0].reference
+                self._accept(row)
+                return True
+        return False
 
-    def _is_closer_to_event(self, event: _OpenEvent, row: int) -> bool:
-        to_event = self.bars.move(row, event.last_row).log_return
-        to_reference = self.bars.move(row, event.reference).log_return
-        return abs(to_event) < abs(to_reference)
+    def _confirm(self, jump: _Jump, row: int) -> None:
+        """The jump's bars were wrong: the price is back."""
+        date = self._bars.dates[row]
+        words = f"the next good bar, {date}, returns to {self._bars.close[row]:g}"
+        self._path.confirmations.append(Confirmation(self._bars.dates[jump.row], jump.kind, CONFIRMED, date, words))
+
+    def _ends_spike(self, row: int) -> bool:
+        """Whether the bar only takes back a jump of the bar before, which had passed; True where it did."""
+        reference, before = self._last_good(), self._before
+        if before is None:
+            return False
+        there, back, whole = (
+            self._bars.move(end, start) for end, start in ((reference, before), (row, reference), (row, before))
+        )
+        is_large = min(there.score_size, back.score_size) > _NEAR and there.log_return * back.log_return < 0
+        if not is_large or whole.score_size > _NEAR:
+            return False
+        if abs(whole.log_return) > _TAKEN_BACK * abs(there.log_return):
+            return False
+        date = self._bars.dates[row]
+        words = f"the next bar, {date}, takes it back with {self._bars.close[row]:g}"
+        self._path.confirmations.append(
+            Confirmation(self._bars.dates[reference], ANY_PRICE_KIND, CONFIRMED, date, words)
+        )
+        self._reference = before
+        self._accept(row)
+        return True
+
+    def _is_near(self, row: int, level_row: int, slack: float = 0.0) -> bool:
+        move = self._bars.move(row, level_row)
+        if not np.isfinite(move.scale):
+            return abs(move.log_return) <= max(slack, _LEAST_SLACK)
+        return move.score_size <= _NEAR or abs(move.log_return) <= slack
+
+    def _is_nearer(self, row: int, level_row: int, other_row: int) -> bool:
+        to_level = self._bars.move(row, level_row).log_return
+        return abs(to_level) < abs(self._bars.move(row, other_row).log_return)

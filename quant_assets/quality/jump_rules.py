@@ -30,23 +30,23 @@ FREEZING_KINDS = frozenset({DECIMAL_SHIFT, UNADJUSTED_SPLIT, SPLIT_WITHOUT_JUMP,
 """Kinds after which bars at the new level are withheld too: accepting the second one would let the jump through."""
 
 _SPLIT_RATIOS = (
-    *(Fraction(new, old) for new, old in ((5, 4), (4, 3), (3, 2), (5, 3), (5, 2))),
+    Fraction(3, 2),
+    Fraction(5, 2),
     *(Fraction(new) for new in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)),
     *(Fraction(1, old) for old in (2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50)),
 )
-"""New shares per old one that splits use; reverse ones start at one for two."""
-_SMALL_SPLIT = 1.5
-"""Below this ratio a split's jump is the size of bad news, so the volume must be strictly ordinary."""
+"""New shares per old one that splits use. Forward ones below three for two are left out: they are rarer than the bad
+news that looks like them, and are judged as unexplained jumps. Reverse ones start at one for two."""
 _NEAR = 4.0
 """Volatilities within which a price is where the hypothesis puts it: 0.3 % of packaged days are further away."""
 _FAR = 6.0
 """Volatilities that a jump must exceed to be looked at at all; no bar on ordinary volume has reached 5."""
 _DECIMAL_SLACK = 0.1
 """Least slack (log) around a power of ten."""
-_STRONG_LOUD_RATIO = 3.0
+_NEWS_RATIO = 3.0
 """Volume, in old shares, from which a jump near a split ratio is news. Of 7 recorded split days the busiest had 2.4
-times its median (NFLX, 2015-07-15, before earnings); of 13 true crashes near a simple ratio the calmest had 4.3 times
-(NFLX, 2011-09-15), of those by 3/2 or more 5.7 times."""
+times its median (NFLX, 2015-07-15, before earnings); of the true crashes near a ratio of 3/2 or more the calmest had
+5.7 times (NFLX, 2011-10-25)."""
 _BROKEN_LEVEL = math.log(3.0)
 """A price that triples or falls to a third without heavy volume is another instrument's."""
 _QUIET_INSTRUMENT = -4.0
@@ -109,16 +109,15 @@ def judge_jump(
     )
 
 
-def _is_heavy(bars: SymbolBars, row: int, *, ratio: float, shares: float = 1.0) -> bool:
-    """Whether volume, counted in shares before a split into ``shares``, is at least ``ratio`` times its median.
+def _is_news(bars: SymbolBars, row: int, *, shares: float = 1.0) -> bool:
+    """Whether volume, counted in shares before a split into ``shares``, is at least three times its median.
 
     Where the volume is unknown, a wide range stands for it; where both are, nothing speaks for news.
     """
     log_ratio = bars.volume_log_ratio[row]
     if not np.isfinite(log_ratio):
         return bool(bars.range_zscore[row] >= _ORDINARY_RANGE)
-    in_old_shares = log_ratio - max(0.0, math.log(shares))
-    return bool(in_old_shares >= math.log(ratio) and in_old_shares / bars.volume_scale[row] >= LOUD_ZSCORE)
+    return bool(log_ratio - max(0.0, math.log(shares)) >= math.log(_NEWS_RATIO))
 
 
 def _missing_jump(bars: SymbolBars, row: int, reference: int, move: Move, words: str) -> JumpVerdict | None:
@@ -150,9 +149,7 @@ def _decimal_shift(bars: SymbolBars, row: int, move: Move, words: str) -> JumpVe
     slack = max(_DECIMAL_SLACK, _NEAR * np.nan_to_num(move.scale))
     if abs(move.log_return - power * math.log(10.0)) > slack:
         return None
-    if abs(power) == 1 and (
-        _is_heavy(bars, row, ratio=_STRONG_LOUD_RATIO) or _is_split_volume(bars, row, shares=10.0**-power)
-    ):
+    if abs(power) == 1 and (_is_news(bars, row) or _is_split_volume(bars, row, shares=10.0**-power)):
         return None  # a tenfold move on heavy volume happens; on volume that moved along it is a split
     side = "above" if power > 0 else "below"
     return JumpVerdict(
@@ -174,10 +171,7 @@ def _missed_split(bars: SymbolBars, row: int, move: Move, words: str, splits_not
         return None
     ratio = min(_SPLIT_RATIOS, key=lambda fraction: abs(move.log_return + math.log(fraction)))
     shares = float(ratio)
-    is_small = 1 / _SMALL_SPLIT < shares < _SMALL_SPLIT
-    if abs(move.log_return + math.log(shares)) > (_NEAR / 2 if is_small else _NEAR) * move.scale:
-        return None
-    if _is_heavy(bars, row, ratio=LOUD_RATIO if is_small else _STRONG_LOUD_RATIO, shares=shares):
+    if abs(move.log_return + math.log(shares)) > _NEAR * move.scale or _is_news(bars, row, shares=shares):
         return None
     note = f"; {splits_note}" if splits_note else ""
     return JumpVerdict(
@@ -192,7 +186,7 @@ def _missed_split(bars: SymbolBars, row: int, move: Move, words: str, splits_not
 def _other_instrument(bars: SymbolBars, row: int, move: Move, words: str) -> JumpVerdict | None:
     is_huge = abs(move.log_return) >= _BROKEN_LEVEL and not abs(move.log_return) <= _FAR * move.scale
     is_strange = move.score_size > _FAR and bars.volume_zscore[row] < _QUIET_INSTRUMENT
-    if not (is_huge or is_strange) or _is_heavy(bars, row, ratio=_STRONG_LOUD_RATIO):
+    if not (is_huge or is_strange) or _is_news(bars, row):
         return None
     return JumpVerdict(
         LEVEL_BREAK,

@@ -219,10 +219,11 @@ def _fit_one(task: ProphetTask) -> ProphetFit:
 def _expected_log_price(task: ProphetTask) -> npt.NDArray[np.float64]:
     """Prophet's value at the last bar of the window and at each session served."""
     # Imported here: the library costs 0.6 s to import and most nights fit nothing.
-    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)
-    logging.getLogger("prophet").setLevel(logging.ERROR)
     from prophet import Prophet  # noqa: PLC0415
 
+    # Importing sets the libraries' own levels; they print several lines per fit.
+    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)
+    logging.getLogger("prophet").setLevel(logging.ERROR)
     model: Any = Prophet(
         n_changepoints=task.settings.changepoints,
         # Prices have no calendar season worth fitting on two years; weekends simply have no row.

@@ -69,6 +69,7 @@ class SymbolBars:
     volume_zscore: FloatArray
     range_zscore: FloatArray
     has_split: npt.NDArray[np.bool_]
+    is_stale: npt.NDArray[np.bool_]
 
     @classmethod
     def from_frame(cls, symbol: str, bars: pl.DataFrame) -> SymbolBars:
@@ -78,7 +79,8 @@ class SymbolBars:
         ----------
         symbol : str
         bars : pl.DataFrame
-            date, close, price_factor, session_number, expected_step (null counts as 0), has_split and the measures.
+            date, close, price_factor, session_number, expected_step (null counts as 0), has_split, is_stale
+            (a withheld repeat of earlier bars) and the measures.
         """
 
         def column(name: str) -> FloatArray:
@@ -103,6 +105,7 @@ class SymbolBars:
             volume_zscore=column("volume_zscore"),
             range_zscore=column("range_zscore"),
             has_split=bars["has_split"].to_numpy(),
+            is_stale=bars["is_stale"].to_numpy(),
         )
 
     def move(self, row: int, reference: int) -> Move:

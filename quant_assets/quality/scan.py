@@ -35,6 +35,8 @@ from quant_assets.quality.thresholds import PRICE_QUIET
 __all__ = ["scan_bars"]
 
 _KEYS = ["symbol", "date"]
+_VOLUME_SETTLES = dt.timedelta(days=92)
+"""A missed split moves the volume for good; after a quarter its trailing median has followed."""
 
 
 def scan_bars(scan: ScanInput, state: SentinelState, settings: ScanSettings | None = None) -> ScanResult:
@@ -62,11 +64,12 @@ def scan_bars(scan: ScanInput, state: SentinelState, settings: ScanSettings | No
     muted = MutedPatterns.from_events(state.events)
     prepared = prepare_bars(scan, state.scores, muted)
     detectors = Detectors(scan.calendar, settings or ScanSettings(), state)
-    measures = detectors.with_expected_steps(prepared.measures)
+    repeats = _unmuted(repeat_findings(prepared.measures), muted)
+    measures = detectors.with_expected_steps(_with_stale(prepared.measures, repeats))
     panel = _Panel(
         calendar=scan.calendar,
         measures=measures,
-        certain=_certain_findings(scan.calendar, prepared, measures),
+        certain=_certain_findings(scan.calendar, prepared, repeats),
         impossible=prepared.impossible,
         detectors=detectors,
         gate=PanelGate.from_state(measures, state, muted, scan.splits_asked),
@@ -89,11 +92,24 @@ def _quarters(dates: Sequence[dt.date], calendar: TradingCalendar) -> Iterator[t
         yield refit_date, members[0], members[-1]
 
 
-def _certain_findings(calendar: TradingCalendar, prepared: PreparedBars, measures: pl.DataFrame) -> pl.DataFrame:
+def _unmuted(findings: pl.DataFrame, muted: MutedPatterns) -> pl.DataFrame:
+    keys = findings.select("symbol", "pattern", "magnitude").iter_rows()
+    is_quiet = [muted.muted_by(symbol, pattern, magnitude) is not None for symbol, pattern, magnitude in keys]
+    return findings.filter(~pl.Series(is_quiet, dtype=pl.Boolean))
+
+
+def _with_stale(measures: pl.DataFrame, repeats: pl.DataFrame) -> pl.DataFrame:
+    """Flag bars that are withheld as repeats: nothing is to be compared with them."""
+    stale = repeats.filter(pl.col("severity") == Severity.HIGH.value).select(_KEYS).unique()
+    flags = stale.with_columns(pl.lit(value=True).alias("is_stale"))
+    joined = measures.join(flags, on=_KEYS, how="left", maintain_order="left")
+    return joined.with_columns(pl.col("is_stale").fill_null(value=False))
+
+
+def _certain_findings(calendar: TradingCalendar, prepared: PreparedBars, repeats: pl.DataFrame) -> pl.DataFrame:
     """Findings of the rules on pending bars, with the session that showed them."""
-    sane = measures.select("symbol", "date", "open", "high", "low", "close", "volume")
-    on_bars = pl.concat([prepared.impossible, repeat_findings(sane)]).with_columns(pl.col("date").alias("known_date"))
-    found = pl.concat([on_bars, hole_findings(sane, calendar)])
+    on_bars = pl.concat([prepared.impossible, repeats]).with_columns(pl.col("date").alias("known_date"))
+    found = pl.concat([on_bars, hole_findings(prepared.measures, calendar)])
     shown = prepared.pending.select("symbol", pl.col("date").alias("known_date"))
     return found.join(shown, on=["symbol", "known_date"], how="semi")
 
@@ -134,9 +150,10 @@ class _Panel:
         certain = self.certain.filter(pl.col("known_date").is_between(first, last)).drop("known_date")
         jumps = _verdicts(walked).join(rows, on=_KEYS, how="semi")
         decided = pl.concat(
-            [jumps.select(_KEYS), _gate_keys(walked), certain.filter(pl.col("severity") == "HIGH").select(_KEYS)]
+            [jumps.select(_KEYS), _muted_bars(walked), certain.filter(pl.col("severity") == "HIGH").select(_KEYS)]
         )
-        found = pl.concat([certain, jumps, score_findings(_judged(scores, decided), thresholds)])
+        judged = _judged(scores, decided, _fresh_levels(walked))
+        found = pl.concat([certain, jumps, score_findings(judged, thresholds)])
         found = self._with_mutes(found)
         raised = found.filter(pl.col("muted_by").is_null()).drop("muted_by")
         withheld = self._withheld(raised, walked, certain)
@@ -218,17 +235,29 @@ def _verdicts(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FINDINGS_SCHEMA, orient="row")
 
 
-def _gate_keys(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:
-    """Bars that the gate has spoken on: withheld with an earlier one, or kept quiet by a dismissal."""
-    rows = [(symbol, date) for symbol, path in walked for date in (*path.withheld, *path.muted)]
+def _muted_bars(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:
+    """Bars whose verdict a dismissal kept quiet."""
+    rows = [(symbol, date) for symbol, path in walked for date in path.muted]
     return pl.DataFrame(rows, schema={"symbol": pl.String, "date": pl.Date}, orient="row")
 
 
-def _judged(scores: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
-    flags = decided.unique().with_columns(pl.lit(value=True).alias("is_judged"))
-    return scores.join(flags, on=_KEYS, how="left", maintain_order="left").with_columns(
-        pl.col("is_judged").fill_null(value=False)
-    )
+def _fresh_levels(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:
+    """Bars withheld at a level that is newer than the window of their volume scale."""
+    rows = [
+        (symbol, date)
+        for symbol, path in walked
+        for date, entry in path.withheld.items()
+        if dt.timedelta(0) < date - entry.event_date < _VOLUME_SETTLES
+    ]
+    return pl.DataFrame(rows, schema={"symbol": pl.String, "date": pl.Date}, orient="row")
+
+
+def _judged(scores: pl.DataFrame, decided: pl.DataFrame, fresh_levels: pl.DataFrame) -> pl.DataFrame:
+    """Flag bars that a certain rule or the gate has spoken on, and those whose volume cannot be judged yet."""
+    for name, keys in (("is_judged", decided), ("is_fresh_level", fresh_levels)):
+        flags = keys.unique().with_columns(pl.lit(value=True).alias(name))
+        scores = scores.join(flags, on=_KEYS, how="left", maintain_order="left")
+    return scores.with_columns(pl.col("is_judged", "is_fresh_level").fill_null(value=False))
 
 
 def _score_rows(scores: pl.DataFrame, found: pl.DataFrame, withheld: pl.DataFrame) -> pl.DataFrame:

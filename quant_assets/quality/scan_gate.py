@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from quant_assets.quality.event_records import dismissed_events
-from quant_assets.quality.gate import GateHistory, GatePath, Withheld, walk_gate
+from quant_assets.quality.gate import GateHistory, GatePath, SymbolGate, Withheld
 from quant_assets.quality.jump_rules import FREEZING_KINDS, PRICE_JUMP
 from quant_assets.quality.muting import MutedPatterns
 from quant_assets.quality.reference import SymbolBars
@@ -27,15 +27,14 @@ GATE_KINDS = FREEZING_KINDS | {PRICE_JUMP}
 _Rows = npt.NDArray[np.datetime64]
 
 
-@dataclass(slots=True)
-class _SymbolGate:
-    """One symbol's bars, which of them are to be decided, and what is withheld so far."""
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One symbol's gate, its sessions, which of them are to be decided, and what was withheld before the scan."""
 
-    bars: SymbolBars
+    gate: SymbolGate
     dates: _Rows
     pending: npt.NDArray[np.bool_]
-    withheld: dict[dt.date, Withheld]
-    passed: set[dt.date]
+    withheld: Mapping[dt.date, Withheld]
 
 
 @dataclass(slots=True)
@@ -46,7 +45,7 @@ class PanelGate:
     now, as (symbol, date).
     """
 
-    gates: dict[str, _SymbolGate]
+    lanes: dict[str, _Lane]
     muted: MutedPatterns
     splits_asked: Mapping[str, dt.date]
     paths: list[tuple[str, GatePath]] = field(default_factory=list)
@@ -73,52 +72,45 @@ class PanelGate:
         released = pl.col("released_at").is_not_null() | pl.col("event_id").is_in(dismissed_events(state.events))
         for symbol, date in state.quarantined.filter(released).select("symbol", "date").iter_rows():
             passed.setdefault(symbol, set()).add(date)
-        gates = {}
+        panel = cls({}, muted, splits_asked)
         for (symbol,), group in measures.group_by("symbol", maintain_order=True):
             dates, new_dates = group["date"].to_numpy(), set(group.filter("is_pending")["date"].to_list())
             # A restated bar is judged afresh, whatever was decided about what it replaces.
             held = {date: entry for date, entry in withheld.get(symbol, {}).items() if date not in new_dates}
             again = np.array([d for d, entry in held.items() if entry.kind in FREEZING_KINDS], dtype="datetime64[D]")
-            gates[symbol] = _SymbolGate(
-                bars=SymbolBars.from_frame(symbol, group),
+            history = GateHistory(
+                withheld=held,
+                passed=frozenset(passed.get(symbol, set()) - new_dates),
+                is_muted=partial(panel._is_muted, symbol),
+            )
+            panel.lanes[symbol] = _Lane(
+                gate=SymbolGate(SymbolBars.from_frame(symbol, group), history, partial(panel._splits_note, symbol)),
                 dates=dates,
                 pending=group["is_pending"].to_numpy() | np.isin(dates, again),
                 withheld=held,
-                passed=passed.get(symbol, set()) - new_dates,
             )
-        return cls(gates, muted, splits_asked)
+        return panel
 
     def pending_dates(self) -> list[dt.date]:
         """Sessions on which some bar is to be decided, sorted."""
-        found = [gate.dates[gate.pending] for gate in self.gates.values()]
+        found = [lane.dates[lane.pending] for lane in self.lanes.values()]
         return np.unique(np.concatenate(found)).tolist() if found else []
 
     def walk(self, first: dt.date, last: dt.date, high_score: float) -> list[tuple[str, GatePath]]:
         """Decide the pending bars of the sessions from ``first`` to ``last``."""
         walked = []
-        for symbol, gate in self.gates.items():
-            within = gate.pending & (gate.dates >= np.datetime64(first)) & (gate.dates <= np.datetime64(last))
+        for symbol, lane in self.lanes.items():
+            within = lane.pending & (lane.dates >= np.datetime64(first)) & (lane.dates <= np.datetime64(last))
             if within.any():
-                path = walk_gate(
-                    gate.bars,
-                    pending=within,
-                    high_score=high_score,
-                    splits_note=partial(self._splits_note, symbol),
-                    history=GateHistory(dict(gate.withheld), frozenset(gate.passed), partial(self._is_muted, symbol)),
-                )
-                self._remember(symbol, path, gate.dates[within].tolist())
+                path = lane.gate.walk(within, high_score)
                 walked.append((symbol, path))
+                self.resolved.extend(
+                    (symbol, lane.withheld[date])
+                    for date in lane.dates[within].tolist()
+                    if date in lane.withheld and date not in path.withheld
+                )
         self.paths.extend(walked)
         return walked
-
-    def _remember(self, symbol: str, path: GatePath, decided: list[dt.date]) -> None:
-        gate = self.gates[symbol]
-        explained = [date for date in decided if date in gate.withheld and date not in path.withheld]
-        self.resolved.extend((symbol, gate.withheld[date]) for date in explained)
-        gate.withheld.update(path.withheld)
-        for date in (*explained, *path.released):
-            gate.withheld.pop(date, None)
-            gate.passed.add(date)
 
     def _is_muted(self, symbol: str, pattern: str, magnitude: float) -> bool:
         return self.muted.muted_by(symbol, pattern, magnitude) is not None

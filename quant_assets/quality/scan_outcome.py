@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from quant_assets.quality.event_records import dismissed_events, event_records, quarantine_records
-from quant_assets.quality.gate import RESOLVED
+from quant_assets.quality.gate import ANY_PRICE_KIND, RESOLVED
 from quant_assets.quality.scan_detectors import Detectors
 from quant_assets.quality.scan_gate import PanelGate
 from quant_assets.quality.scan_state import ScanInput, ScanResult, SentinelState
@@ -18,6 +18,7 @@ __all__ = ["RESTATED", "WITHHELD_SCHEMA", "ScanFindings", "scan_outcome"]
 
 RESTATED = "restated"
 _KEYS = ["symbol", "date"]
+_PRICE_KINDS = frozenset({"price_jump", "news_move", "price_spike_in_bar"})
 
 WITHHELD_SCHEMA: dict[str, pl.DataType] = {
     "symbol": pl.String(),
@@ -138,8 +139,16 @@ def _confirmations(
         for symbol, entry in gate.resolved
         if entry.event_date == entry.date
     ]
-    verdicts = pl.DataFrame([*by_bars, *by_actions], schema=_VERDICT_SCHEMA, orient="row").join(
-        identities, on=["symbol", "date", "kind"], how="inner"
+    rows = pl.DataFrame([*by_bars, *by_actions], schema=_VERDICT_SCHEMA, orient="row")
+    prices = identities.filter(pl.col("kind").is_in(list(_PRICE_KINDS)))
+    verdicts = pl.concat(
+        [
+            rows.join(identities, on=["symbol", "date", "kind"], how="inner").select(*_VERDICT_SCHEMA, "event_id"),
+            rows.filter(pl.col("kind") == ANY_PRICE_KIND)
+            .drop("kind")
+            .join(prices, on=_KEYS, how="inner")
+            .select(*_VERDICT_SCHEMA, "event_id"),
+        ]
     )
     by_vendor = (
         restated.select("event_id")

@@ -43,7 +43,8 @@ def score_findings(scores: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame
     scores : pl.DataFrame
         symbol, date, close, volume, prophet_score, residual_zscore, volume_zscore, volume_log_ratio,
         excursion_zscore, isolation_score, return_log, is_judged (a certain rule or the gate has spoken on this bar
-        already: nothing is added) and expects_volume (earlier bars had some). Scores may be null: a null raises
+        already: nothing is added), is_fresh_level (withheld at a new level: the volume cannot be judged yet) and
+        expects_volume (earlier bars had some). Scores may be null: a null raises
         nothing.
     thresholds : Thresholds
         In force on all of these bars.
@@ -60,7 +61,7 @@ def score_findings(scores: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame
     )
     price, volume = pl.col("price_score"), pl.col("volume_zscore")
     is_calm = (price.abs() < thresholds.at(PRICE_QUIET, Severity.LOW)).fill_null(value=True)
-    excursion, calm = pl.col("excursion_zscore"), frame.filter(is_calm)
+    excursion, calm = pl.col("excursion_zscore"), frame.filter(is_calm & ~pl.col("is_fresh_level"))
     judged = [
         (frame.filter(~pl.col("is_loud")), "price_jump", price, PRICE_QUIET, _move_words()),
         (frame.filter("is_loud"), "news_move", price, PRICE_LOUD, _move_words()),
