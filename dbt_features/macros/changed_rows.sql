@@ -31,3 +31,19 @@
         {% endfor %}
     {% endif %}
 {% endmacro %}
+
+{#-
+  The same for whole sessions: the new rows hold every row of each session that changed; a row whose symbol is null
+  says that the session is gone.
+-#}
+{% macro get_incremental_changed_sessions_sql(arg_dict) %}
+    {%- set target = arg_dict['target_relation'] -%}
+    {%- set changed = arg_dict['temp_relation'] -%}
+    {%- set written = run_query('select count(symbol) from ' ~ changed).columns[0].values()[0] -%}
+    {%- do log('rows written: ' ~ written, info=true) -%}
+    {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
+    delete from {{ target }} where date in (select date from {{ changed }});
+
+    insert into {{ target }} ({{ columns }})
+    select {{ columns }} from {{ changed }} where symbol is not null;
+{% endmacro %}

@@ -27,13 +27,16 @@ class StoredVersion:
     ----------
     columns : ColumnSet
     inputs : tuple of str
-        Columns of the bars; stored beside the features, and compared to find changes.
+        Columns of the bars; stored beside the features.
+    compared : tuple of str
+        The inputs that are compared to find changes: those that cannot all stay while another input changes.
     context_bars : int
         Bars before a session that fill its widest window.
     """
 
     columns: ColumnSet
     inputs: tuple[str, ...]
+    compared: tuple[str, ...]
     context_bars: int
 
     @property
@@ -42,8 +45,8 @@ class StoredVersion:
         return ("symbol", "date", *self.inputs, *(column.name for column in self.columns.stored), "revision")
 
     def digest_sql(self, alias: str) -> str:
-        """Hash of one row's date and inputs."""
-        return f"hash({', '.join(f'{alias}.{name}' for name in ('date', *self.inputs))})"
+        """Hash of one row's date and compared inputs."""
+        return f"hash({', '.join(f'{alias}.{name}' for name in ('date', *self.compared))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def find_changes(
     connection : DuckDBPyConnection
     version : StoredVersion
     bars : str
-        SELECT of ``symbol``, ``date`` and the version's inputs, one row per symbol and session.
+        SELECT of ``symbol``, ``date`` and the compared inputs, one row per symbol and session.
     stored : str
         Name of the stored table.
 
@@ -113,7 +116,10 @@ def find_changes(
 def _first_differences(
     connection: duckdb.DuckDBPyConnection, version: StoredVersion, *, bars: str, stored: str, symbols: Sequence[str]
 ) -> list[Change]:
-    """First session of each symbol whose stored bar is not today's, counting bars that came or went."""
+    """First session of each symbol whose stored bar is not today's, counting bars that came or went.
+
+    Where a symbol's last bars went, its last remaining bar: what is stored from there on is replaced.
+    """
     found = connection.execute(
         f"""
         WITH wanted AS (
@@ -123,8 +129,11 @@ def _first_differences(
             SELECT symbol, date, {version.digest_sql("stored")} AS digest FROM {stored} AS stored
             WHERE symbol IN (SELECT unnest($symbols))
         ), first AS (
-            SELECT symbol, min(date) AS date FROM wanted FULL JOIN kept USING (symbol, date)
-            WHERE wanted.digest IS DISTINCT FROM kept.digest GROUP BY symbol
+            SELECT symbol, least(
+                min(date) FILTER (wanted.digest IS DISTINCT FROM kept.digest),
+                max(date) FILTER (wanted.date IS NOT NULL)
+            ) AS date
+            FROM wanted FULL JOIN kept USING (symbol, date) GROUP BY symbol
         )
         SELECT first.symbol, first.date, count(kept.date) FILTER (kept.date < first.date)
         FROM first LEFT JOIN kept USING (symbol) GROUP BY ALL

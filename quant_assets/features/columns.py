@@ -2,7 +2,7 @@
 
 A module such as ``indicators`` is read as a graph: each public function is a column, each parameter that is not
 ``rows`` or ``previous`` is a column that it reads. A function whose name begins with an underscore is a column too,
-computed but not stored. Adding a column is adding a function.
+computed but not stored; it may be several arrays at once. Adding a column is adding a function.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from quant_assets.features.windows import Floats, Rows
 from quant_assets.foundation.errors import DataError
@@ -31,7 +33,7 @@ class StoredColumn:
     """One column and how it is computed."""
 
     name: str
-    function: Callable[..., Floats]
+    function: Callable[..., Any]
     reads: tuple[str, ...]
     is_recursive: bool
     is_stored: bool
@@ -101,7 +103,7 @@ def column_set(modules: Sequence[ModuleType], *, inputs: Sequence[str], code: Se
     return ColumnSet(ordered, int.from_bytes(digest.digest()[:6], "big"))
 
 
-def _column(name: str, function: Callable[..., Floats]) -> StoredColumn:
+def _column(name: str, function: Callable[..., Any]) -> StoredColumn:
     parameters = tuple(inspect.signature(function).parameters)
     return StoredColumn(
         name=name.removeprefix("_"),
@@ -113,7 +115,7 @@ def _column(name: str, function: Callable[..., Floats]) -> StoredColumn:
 
 
 def compute(
-    columns: ColumnSet, inputs: Mapping[str, Floats], rows: Rows, stored: Mapping[str, Floats] | None = None
+    columns: ColumnSet, inputs: Mapping[str, npt.NDArray[Any]], rows: Rows, stored: Mapping[str, Floats] | None = None
 ) -> dict[str, Floats]:
     """Compute every column.
 
@@ -131,7 +133,7 @@ def compute(
     dict of str to array
         Stored columns by name, NaN for null. Rows before ``rows.first`` mean nothing.
     """
-    values: dict[str, Floats] = dict(inputs)
+    values: dict[str, Any] = dict(inputs)
     # A division by zero is an undefined value; columns turn the infinity that it gives into NaN themselves.
     with np.errstate(divide="ignore", invalid="ignore"):
         for column in columns.columns:

@@ -55,7 +55,12 @@ def output_schema(version: StoredVersion) -> pa.Schema:
 
 
 def changed_rows(
-    connection: duckdb.DuckDBPyConnection, version: StoredVersion, *, bars: str, stored: str | None
+    connection: duckdb.DuckDBPyConnection,
+    version: StoredVersion,
+    *,
+    bars: str,
+    stored: str | None,
+    compared_bars: str = "",
 ) -> pa.RecordBatchReader:
     """Compute the rows that are new or changed.
 
@@ -67,6 +72,8 @@ def changed_rows(
         SELECT of ``symbol``, ``date`` and the version's inputs, one row per symbol and session.
     stored : str, optional
         Name of the stored table; None computes everything.
+    compared_bars : str
+        SELECT of the compared inputs alone, where that is cheaper than ``bars``.
 
     Returns
     -------
@@ -81,7 +88,7 @@ def changed_rows(
     """
     if stored is None or not _fits(connection, stored, version):
         return _reader(version, _load(connection, version, bars), [])
-    changes = find_changes(connection, version, bars=bars, stored=stored)
+    changes = find_changes(connection, version, bars=compared_bars or bars, stored=stored)
     gone = [change.symbol for change in changes if change.is_gone]
     found = {change.symbol: change for change in changes if not change.is_gone}
     panel = _load_changes(connection, version, bars=bars, stored=stored, changes=found) if found else None
@@ -230,7 +237,7 @@ def _batches(
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
     for part in _parts(panel) if panel else ():
-        values = compute(version.columns, part.inputs, part.rows, part.previous)
+        values = compute(version.columns, {**part.inputs, "date": part.dates}, part.rows, part.previous)
         yield _batch(version, schema, part, {**part.inputs, **values})
 
 

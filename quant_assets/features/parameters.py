@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BOLLINGER_DEVIATIONS", "BOLLINGER_WINDOW", "MACD_FAST", "MACD_SIGNAL", "MACD_SLOW", "RSI_SPAN"]
+__all__ = [
+    "BOLLINGER_DEVIATIONS",
+    "BOLLINGER_WINDOW",
+    "MACD_FAST",
+    "MACD_SIGNAL",
+    "MACD_SLOW",
+    "RSI_SPAN",
+    "SESSIONS_A_YEAR",
+]
 
 RSI_SPAN: Final = 14
 BOLLINGER_WINDOW: Final = 20
@@ -15,3 +23,4 @@ BOLLINGER_DEVIATIONS: Final = 2.0
 MACD_FAST: Final = 12
 MACD_SLOW: Final = 26
 MACD_SIGNAL: Final = 9
+SESSIONS_A_YEAR: Final = 252.0

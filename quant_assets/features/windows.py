@@ -7,8 +7,11 @@ a result independent of where the computation started, to the last bit:
 - a window is summed afresh for every row, oldest value first (a running sum drifts, and remembers its start);
 - a recursive average is continued from its own value on the row before (``previous``), never approximated.
 
-Null is NaN here. A window that holds a NaN, or that the symbol's history does not fill, gives NaN. The functions are
-compiled by numba at first use (about half a second each) and kept on disk.
+Null is NaN here. A window that holds a NaN, or that the symbol's history does not fill, gives NaN, except where a
+function says otherwise. The functions are compiled by numba at first use (about half a second each) and kept on disk.
+Their loops run over the places of the window outside and over the rows inside, so that each row sees the same
+operations in the same order while the processor's vector registers handle several rows at once: four times as fast
+as the natural order.
 """
 
 from __future__ import annotations
@@ -24,14 +27,17 @@ __all__ = [
     "Floats",
     "Integers",
     "Rows",
+    "compiled",
     "cumulate",
     "exponential_mean",
     "lag",
+    "log_ratio",
     "ratio",
     "rolling_mean",
     "rolling_std",
     "whole",
     "wilder_mean",
+    "wilder_sum",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +45,12 @@ Integers = npt.NDArray[np.int64]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def _compiled(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
+    """Compile with numba, without holding the interpreter's lock, and keep the result on disk.
+
+    What is kept is compiled again when the function's own file changes, and only then: a compiled function must not
+    call a compiled function of another module.
+    """
     return cast("_Function", numba.njit(cache=True, nogil=True)(function))
 
 
@@ -65,7 +76,7 @@ def whole(bounds: Integers) -> Rows:
     return Rows(bounds, bounds[:-1].copy())
 
 
-@_compiled
+@compiled
 def ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Quotient; NaN where the denominator is 0."""
     out = np.full(numerator.size, np.nan)
@@ -75,7 +86,17 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     return out
 
 
-@_compiled
+@compiled
+def log_ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Natural logarithm of the quotient; NaN unless both are positive."""
+    out = np.full(numerator.size, np.nan)
+    for i in range(numerator.size):
+        if numerator[i] > 0.0 and denominator[i] > 0.0:
+            out[i] = np.log(numerator[i] / denominator[i])
+    return out
+
+
+@compiled
 def lag(values: Floats, count: int, rows: Rows) -> Floats:
     """Value ``count`` bars earlier."""
     out = np.full(values.size, np.nan)
@@ -85,7 +106,7 @@ def lag(values: Floats, count: int, rows: Rows) -> Floats:
     return out
 
 
-@_compiled
+@compiled
 def rolling_mean(values: Floats, window: int, rows: Rows) -> Floats:
     """Mean of the last ``window`` values, the row's own included; exactly the value where all are equal."""
     out = np.full(values.size, np.nan)
@@ -93,7 +114,6 @@ def rolling_mean(values: Floats, window: int, rows: Rows) -> Floats:
         low = rows.bounds[s]
         sums = np.zeros(max(0, rows.bounds[s + 1] - low - window + 1))
         oldest = values[low : low + sums.size]
-        # Value by value for all rows at once: the same additions in the same order for each row, in vector registers.
         for j in range(window):
             shifted = values[low + j : low + j + sums.size]
             for k in range(sums.size):
@@ -102,7 +122,7 @@ def rolling_mean(values: Floats, window: int, rows: Rows) -> Floats:
     return out
 
 
-@_compiled
+@compiled
 def rolling_std(values: Floats, window: int, ddof: int, rows: Rows) -> Floats:
     """Standard deviation of the last ``window`` values about their mean, with the divisor ``window - ddof``.
 
@@ -122,46 +142,57 @@ def rolling_std(values: Floats, window: int, ddof: int, rows: Rows) -> Floats:
     return out
 
 
-@_compiled
-def _start(values: Floats, low: int, high: int, first: int, previous: Floats) -> int:
-    """Row from which a recursion runs: after the stored row where there is one, else the first known value."""
-    if first > low and previous.size and not np.isnan(previous[first - 1]):
-        return first
+@compiled
+def _is_continued(low: int, first: int, previous: Floats) -> bool:
+    """Whether the row before ``first`` has a stored value to continue from."""
+    return first > low and previous.size > 0 and not np.isnan(previous[first - 1])
+
+
+@compiled
+def _seed(values: Floats, span: int, low: int, high: int) -> tuple[int, float]:
+    """Row of the ``span``-th known value, and the sum of those values; ``high`` where there are fewer."""
+    known, total = 0, 0.0
     for i in range(low, high):
         if not np.isnan(values[i]):
-            return i
-    return high
+            known += 1
+            total += values[i]
+            if known == span:
+                return i, total
+    return high, np.nan
 
 
-@_compiled
+@compiled
 def exponential_mean(values: Floats, span: int, rows: Rows, previous: Floats) -> Floats:
     """Exponential average with weight 2 / (span + 1), seeded with the mean of the first ``span`` values (as TA-Lib).
 
-    ``previous`` is the stored column, read on the row before ``rows.first`` only; empty where nothing is stored.
+    Once seeded, an unknown value leaves the average as it is; so with the other recursive averages.
+
+    Parameters
+    ----------
+    previous : array
+        The stored column, read on the row before ``rows.first`` only; empty where nothing is stored.
     """
     out = np.full(values.size, np.nan)
     weight = 2.0 / (span + 1.0)
     for s in range(rows.first.size):
-        high, first = rows.bounds[s + 1], rows.first[s]
-        start = _start(values, rows.bounds[s], high, first, previous)
-        if start == first and first > rows.bounds[s]:
-            level = previous[first - 1]
-        elif start + span <= high:
-            total = 0.0
-            for i in range(start, start + span):
-                total += values[i]
-            level = total / span
-            out[start + span - 1] = level
-            start += span
+        low, high, start = rows.bounds[s], rows.bounds[s + 1], rows.first[s]
+        if _is_continued(low, start, previous):
+            level = previous[start - 1]
         else:
-            continue
+            seeded, total = _seed(values, span, low, high)
+            if seeded == high:
+                continue
+            level = total / span
+            out[seeded] = level
+            start = seeded + 1
         for i in range(start, high):
-            level = (values[i] - level) * weight + level
+            if not np.isnan(values[i]):
+                level = (values[i] - level) * weight + level
             out[i] = level
     return out
 
 
-@_compiled
+@compiled
 def wilder_mean(values: Floats, span: int, rows: Rows, previous: Floats) -> Floats:
     """Wilder's average, ``(before * (span - 1) + value) / span``, seeded with the mean of the first ``span`` values.
 
@@ -169,36 +200,60 @@ def wilder_mean(values: Floats, span: int, rows: Rows, previous: Floats) -> Floa
     """
     out = np.full(values.size, np.nan)
     for s in range(rows.first.size):
-        high, first = rows.bounds[s + 1], rows.first[s]
-        start = _start(values, rows.bounds[s], high, first, previous)
-        if start == first and first > rows.bounds[s]:
-            level = previous[first - 1]
-        elif start + span <= high:
-            total = 0.0
-            for i in range(start, start + span):
-                total += values[i]
-            level = total / span
-            out[start + span - 1] = level
-            start += span
+        low, high, start = rows.bounds[s], rows.bounds[s + 1], rows.first[s]
+        if _is_continued(low, start, previous):
+            level = previous[start - 1]
         else:
-            continue
+            seeded, total = _seed(values, span, low, high)
+            if seeded == high:
+                continue
+            level = total / span
+            out[seeded] = level
+            start = seeded + 1
         for i in range(start, high):
-            level = (level * (span - 1) + values[i]) / span
+            if not np.isnan(values[i]):
+                level = (level * (span - 1) + values[i]) / span
             out[i] = level
     return out
 
 
-@_compiled
-def cumulate(values: Floats, rows: Rows, previous: Floats) -> Floats:
-    """Sum of the values from the symbol's first known one on; a NaN after it counts as nothing.
+@compiled
+def wilder_sum(values: Floats, span: int, rows: Rows, previous: Floats) -> Floats:
+    """Wilder's sum, ``before - before / span + value``, seeded with the sum of the first ``span - 1`` values.
 
-    ``previous`` as in :func:`exponential_mean`.
+    Given from the ``span``-th value on, as TA-Lib does in ADX. ``previous`` as in :func:`exponential_mean`.
     """
     out = np.full(values.size, np.nan)
     for s in range(rows.first.size):
-        high, first = rows.bounds[s + 1], rows.first[s]
-        start = _start(values, rows.bounds[s], high, first, previous)
-        level = previous[first - 1] if start == first and first > rows.bounds[s] else 0.0
+        low, high, start = rows.bounds[s], rows.bounds[s + 1], rows.first[s]
+        if _is_continued(low, start, previous):
+            level = previous[start - 1]
+        else:
+            seeded, level = _seed(values, span - 1, low, high)
+            if seeded == high:
+                continue
+            start = seeded + 1
+        for i in range(start, high):
+            if not np.isnan(values[i]):
+                level = level - level / span + values[i]
+            out[i] = level
+    return out
+
+
+@compiled
+def cumulate(values: Floats, rows: Rows, previous: Floats) -> Floats:
+    """Sum of the values from the symbol's first known one on. ``previous`` as in :func:`exponential_mean`."""
+    out = np.full(values.size, np.nan)
+    for s in range(rows.first.size):
+        low, high, start = rows.bounds[s], rows.bounds[s + 1], rows.first[s]
+        if _is_continued(low, start, previous):
+            level = previous[start - 1]
+        else:
+            start, level = _seed(values, 1, low, high)
+            if start == high:
+                continue
+            out[start] = level
+            start += 1
         for i in range(start, high):
             if not np.isnan(values[i]):
                 level += values[i]

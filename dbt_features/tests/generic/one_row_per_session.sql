@@ -1,0 +1,16 @@
+{#-
+  One row per symbol and session, neither of them null; returns the symbols that break it. A bit per day and symbol is
+  set, then counted: exact, and three times as fast as grouping by the pair. `days` limits the test to the newest days,
+  for views whose parts are tested whole.
+-#}
+{% test one_row_per_session(model, days=none) %}
+
+    select symbol
+    from {{ model }}
+    {% if days %} where date > (select max(date) - {{ days }} from {{ model }}) {% endif %}
+    group by symbol
+    having
+        symbol is null
+        or count(*) <> coalesce(bit_count(bitstring_agg(date - date '1900-01-01', 0, 73049)), 0)
+
+{% endtest %}

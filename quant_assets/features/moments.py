@@ -1,0 +1,161 @@
+"""Window functions of higher moments and extremes, beside the means of ``windows`` and by the same rules."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from quant_assets.features.windows import Floats, Rows, compiled, rolling_mean
+
+__all__ = [
+    "Line",
+    "rolling_absolute_deviation",
+    "rolling_known_mean",
+    "rolling_max",
+    "rolling_min",
+    "rolling_regression",
+    "rolling_skewness",
+]
+
+
+class Line(NamedTuple):
+    """Least-squares lines, one for each row: NaN where the independent values are all equal.
+
+    Parameters
+    ----------
+    slope : array
+    correlation : array
+        NaN also where the dependent values are all equal.
+    residual_std : array
+        Standard deviation of the residuals with the divisor ``window - 2``.
+    """
+
+    slope: Floats
+    correlation: Floats
+    residual_std: Floats
+
+
+@compiled
+def rolling_max(values: Floats, window: int, rows: Rows) -> Floats:
+    """Highest of the last ``window`` values."""
+    out = np.full(values.size, np.nan)
+    for s in range(rows.first.size):
+        low = rows.bounds[s]
+        count = max(0, rows.bounds[s + 1] - low - window + 1)
+        highest = values[low : low + count].copy()
+        for j in range(1, window):
+            shifted = values[low + j : low + j + count]
+            for k in range(count):
+                highest[k] = np.maximum(highest[k], shifted[k])
+        out[low + window - 1 : low + window - 1 + count] = highest
+    return out
+
+
+def rolling_min(values: Floats, window: int, rows: Rows) -> Floats:
+    """Lowest of the last ``window`` values."""
+    return -rolling_max(-values, window, rows)
+
+
+@compiled
+def rolling_known_mean(values: Floats, window: int, rows: Rows) -> Floats:
+    """Mean of those of the last ``window`` values that are known; NaN where none is."""
+    out = np.full(values.size, np.nan)
+    for s in range(rows.first.size):
+        low = rows.bounds[s]
+        count = max(0, rows.bounds[s + 1] - low - window + 1)
+        sums, known = np.zeros(count), np.zeros(count)
+        for j in range(window):
+            shifted = values[low + j : low + j + count]
+            for k in range(count):
+                if not np.isnan(shifted[k]):
+                    sums[k] += shifted[k]
+                    known[k] += 1.0
+        for k in range(count):
+            if known[k] > 0.0:
+                out[low + window - 1 + k] = sums[k] / known[k]
+    return out
+
+
+def rolling_absolute_deviation(values: Floats, window: int, rows: Rows) -> Floats:
+    """Mean absolute deviation of the last ``window`` values from their mean."""
+    return _absolute_deviation(values, rolling_mean(values, window, rows), window, rows)
+
+
+@compiled
+def _absolute_deviation(values: Floats, mean: Floats, window: int, rows: Rows) -> Floats:
+    out = np.full(values.size, np.nan)
+    for s in range(rows.first.size):
+        low = rows.bounds[s]
+        start = low + window - 1
+        sums = np.zeros(max(0, rows.bounds[s + 1] - start))
+        means = mean[start : start + sums.size]
+        for j in range(window):
+            shifted = values[low + j : low + j + sums.size]
+            for k in range(sums.size):
+                sums[k] += abs(shifted[k] - means[k])
+        out[start : start + sums.size] = sums / window
+    return out
+
+
+def rolling_skewness(values: Floats, window: int, rows: Rows) -> Floats:
+    """Population skewness of the last ``window`` values, m3 / m2^1.5; NaN where all are equal."""
+    return _skewness(values, rolling_mean(values, window, rows), window, rows)
+
+
+@compiled
+def _skewness(values: Floats, mean: Floats, window: int, rows: Rows) -> Floats:
+    out = np.full(values.size, np.nan)
+    for s in range(rows.first.size):
+        low = rows.bounds[s]
+        start = low + window - 1
+        squares = np.zeros(max(0, rows.bounds[s + 1] - start))
+        cubes = np.zeros(squares.size)
+        means = mean[start : start + squares.size]
+        for j in range(window):
+            shifted = values[low + j : low + j + squares.size]
+            for k in range(squares.size):
+                deviation = shifted[k] - means[k]
+                squares[k] += deviation * deviation
+                cubes[k] += deviation * deviation * deviation
+        for k in range(squares.size):
+            variance = squares[k] / window
+            if variance > 0.0:
+                out[start + k] = cubes[k] / window / variance**1.5
+    return out
+
+
+def rolling_regression(dependent: Floats, independent: Floats, window: int, rows: Rows) -> Line:
+    """Least-squares line through the last ``window`` pairs."""
+    means = np.stack([rolling_mean(dependent, window, rows), rolling_mean(independent, window, rows)])
+    return Line(*_regression(dependent, independent, means, window, rows))
+
+
+@compiled
+def _regression(dependent: Floats, independent: Floats, means: Floats, window: int, rows: Rows) -> Floats:
+    out = np.full((3, dependent.size), np.nan)
+    for s in range(rows.first.size):
+        low = rows.bounds[s]
+        start = low + window - 1
+        count = max(0, rows.bounds[s + 1] - start)
+        sxx, syy, sxy, rest = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count)
+        my, mx = means[0, start : start + count], means[1, start : start + count]
+        for j in range(window):
+            y, x = dependent[low + j : low + j + count], independent[low + j : low + j + count]
+            for k in range(count):
+                sxx[k] += (x[k] - mx[k]) * (x[k] - mx[k])
+                syy[k] += (y[k] - my[k]) * (y[k] - my[k])
+                sxy[k] += (x[k] - mx[k]) * (y[k] - my[k])
+        slope = np.full(count, np.nan)
+        for k in range(count):
+            if sxx[k] > 0.0:
+                slope[k] = sxy[k] / sxx[k]
+                if syy[k] > 0.0:
+                    out[1, start + k] = sxy[k] / np.sqrt(sxx[k] * syy[k])
+        out[0, start : start + count] = slope
+        for j in range(window):
+            y, x = dependent[low + j : low + j + count], independent[low + j : low + j + count]
+            for k in range(count):
+                rest[k] += (y[k] - my[k] - slope[k] * (x[k] - mx[k])) ** 2
+        out[2, start : start + count] = np.sqrt(rest / (window - 2))
+    return out

@@ -1,0 +1,49 @@
+"""Stored columns of version 2 about trend: the long average and Wilder's directional movement.
+
+Functions are columns, as in ``indicators``. Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978),
+pp. 35-47, with TA-Lib's seeding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quant_assets.features.windows import Floats, Rows, lag, ratio, rolling_mean, wilder_mean, wilder_sum
+
+__all__ = ["adx_14", "minus_movement_14", "plus_movement_14", "sma_200", "true_range_14"]
+
+
+def sma_200(close: Floats, rows: Rows) -> Floats:
+    """Mean close of 200 bars."""
+    return rolling_mean(close, 200, rows)
+
+
+def _true_range(high: Floats, low: Floats, close: Floats, rows: Rows) -> Floats:
+    """Range of the bar, reaching to the close before; unknown for a symbol's first bar."""
+    before = lag(close, 1, rows)
+    return np.maximum(high - low, np.maximum(np.abs(high - before), np.abs(low - before)))
+
+
+def true_range_14(true_range: Floats, rows: Rows, previous: Floats) -> Floats:
+    """Wilder sum of the true range over 14 bars."""
+    return wilder_sum(true_range, 14, rows, previous)
+
+
+def plus_movement_14(high: Floats, low: Floats, rows: Rows, previous: Floats) -> Floats:
+    """Wilder sum over 14 bars of the rises of the high, where they exceed the falls of the low."""
+    rise, fall = high - lag(high, 1, rows), lag(low, 1, rows) - low
+    moves = np.where((rise > fall) & (rise > 0.0), rise, 0.0)
+    return wilder_sum(np.where(np.isnan(rise), np.nan, moves), 14, rows, previous)
+
+
+def minus_movement_14(high: Floats, low: Floats, rows: Rows, previous: Floats) -> Floats:
+    """Wilder sum over 14 bars of the falls of the low, where they exceed the rises of the high."""
+    rise, fall = high - lag(high, 1, rows), lag(low, 1, rows) - low
+    moves = np.where((fall > rise) & (fall > 0.0), fall, 0.0)
+    return wilder_sum(np.where(np.isnan(fall), np.nan, moves), 14, rows, previous)
+
+
+def adx_14(plus_movement_14: Floats, minus_movement_14: Floats, rows: Rows, previous: Floats) -> Floats:
+    """Average directional index: Wilder average over 14 bars of 100 |P - M| / (P + M), skipping bars with P + M = 0."""
+    spread = np.abs(plus_movement_14 - minus_movement_14)
+    return wilder_mean(100.0 * ratio(spread, plus_movement_14 + minus_movement_14), 14, rows, previous)
