@@ -120,7 +120,9 @@ def adjusted_prices(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.Mater
             with warehouse.transaction() as connection:
                 warehouse.note_change(connection, ADJUSTED_PRICES.qualified_name)
         warehouse.note_computed(ADJUSTMENT_FACTORS)
-        figures = _adjustment_figures(bars, factors, unusable_actions(bars, actions, as_of=state["as_of"]))
+        figures = _adjustment_figures(
+            bars, factors, unusable_actions(bars, actions, as_of=state["as_of"], convention=convention)
+        )
     yield dg.MaterializeResult(
         asset_key=asset_key(ADJUSTMENT_FACTORS), metadata=table_metadata(warehouse, ADJUSTMENT_FACTORS, **figures)
     )
@@ -132,11 +134,13 @@ def adjusted_prices(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.Mater
 _ACCEPTED_BARS = f"""
 SELECT symbol, date, close, adjusted_close
 FROM {DAILY_PRICES.qualified_name} AS prices
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM quality.quarantined_prices AS withheld
-    WHERE withheld.symbol = prices.symbol AND withheld.date = prices.date AND withheld.released_at IS NULL
-)
+WHERE
+    date <= (SELECT max(as_of) FROM ops.run_state)
+    AND NOT EXISTS (
+        SELECT 1
+        FROM quality.quarantined_prices AS withheld
+        WHERE withheld.symbol = prices.symbol AND withheld.date = prices.date AND withheld.released_at IS NULL
+    )
 """
 
 
@@ -169,4 +173,5 @@ def _adjustment_figures(bars: pl.DataFrame, factors: pl.DataFrame, unusable: pl.
     if compared.height:
         worst = compared.sort("max_relative_difference").row(-1, named=True)
         figures["max_difference_to_vendor"] = f"{worst['max_relative_difference']:.1e} ({worst['symbol']})"
+        figures["events_apart_from_vendor"] = int(compared["events_apart"].sum())
     return figures

@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -106,7 +106,7 @@ def ingest(
     """
     wish = wish or FetchWish()
     seen_at = source.now()
-    prices = PriceStore(store, calendar, source.identity, seen_at)
+    prices = PriceStore(store, calendar, source.identity, seen_at, wish)
     session = calendar.last_finished_session(seen_at)
     night = _Night()
     for _ in range(_MAX_ROUNDS):
@@ -115,8 +115,7 @@ def ingest(
             break
         report(f"Asking for {len(plan.requests)} replies; {len(plan.current)} symbols are current.")
         for batch in _batches(source.fetch(plan.requests)):
-            kept = [_kept(reply, wish) for reply in batch]
-            night.counts += prices.write(kept)
+            night.counts += prices.write(batch)
             for reply in batch:
                 night.note(reply)
             report(f"Stored {sum(night.outcomes.values())} replies, {night.counts.bars_new:,} new bars.")
@@ -209,13 +208,6 @@ def _batches(replies: Iterable[FetchReply]) -> Iterator[list[FetchReply]]:
             batch, since = [], time.monotonic()
     if batch:
         yield batch
-
-
-def _kept(reply: FetchReply, wish: FetchWish) -> FetchReply:
-    """The reply with only the bars inside the span that a person asked for."""
-    if reply.frame is None or reply.request.function not in _PRICES:
-        return reply
-    return replace(reply, frame=wish.keeps(reply.frame))
 
 
 def _raise_if_down(night: _Night) -> None:

@@ -17,12 +17,14 @@ import polars as pl
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.market_data.action_reconciliation import ActionSetting, update_actions
+from quant_assets.market_data.bar_writing import write_bars
 from quant_assets.market_data.corporate_actions import (
     ActionEvidence,
     actions_from_bars,
     actions_from_dividend_list,
     actions_from_split_list,
 )
+from quant_assets.market_data.fetch_situation import FetchWish
 from quant_assets.market_data.fetch_state import Hole, hole_after_reply
 from quant_assets.market_data.ports import ACTIONS_SCHEMA, BARS_SCHEMA, FetchReply, VendorFunction
 from quant_assets.market_data.tables import (
@@ -30,23 +32,19 @@ from quant_assets.market_data.tables import (
     DAILY_PRICES,
     FETCH_LOG,
     FETCH_STATE,
-    PRICE_REVISIONS,
 )
 
 __all__ = ["BatchCounts", "PriceStore"]
 
 _PRICE_FUNCTIONS = (VendorFunction.DAILY, VendorFunction.DAILY_ADJUSTED)
-_REVISED_FIELDS = ("open", "high", "low", "close", "volume", "dividend_amount", "split_coefficient")
-"""A change of these is a restatement. The vendor's adjusted close moves with every later event, so it is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """What one batch changed: rows of bars, revisions and corporate actions."""
+    """What a batch changed: new bars, bars with a restated value, revisions, corporate actions."""
 
     bars_new: int = 0
     bars_changed: int = 0
-    bars_unchanged: int = 0
     revisions: int = 0
     actions_changed: int = 0
 
@@ -54,7 +52,6 @@ class BatchCounts:
         return BatchCounts(
             self.bars_new + other.bars_new,
             self.bars_changed + other.bars_changed,
-            self.bars_unchanged + other.bars_unchanged,
             self.revisions + other.revisions,
             self.actions_changed + other.actions_changed,
         )
@@ -73,46 +70,34 @@ class PriceStore:
         Identity of the price source, stored with each new bar.
     seen_at : datetime
         The source's clock; ``first_seen_at``, ``updated_at`` and ``seen_at`` of what is stored.
+    wish : FetchWish
+        Its span says which bars to keep.
     """
 
     store: TableStore
     calendar: TradingCalendar
     source: str
     seen_at: dt.datetime
+    wish: FetchWish = FetchWish()
 
     def write(self, replies: Sequence[FetchReply]) -> BatchCounts:
         """Store a batch of replies, failures included, in one transaction."""
-        bars = _frames(replies, _PRICE_FUNCTIONS, BARS_SCHEMA)
+        bars = self.wish.keeps(_frames(replies, _PRICE_FUNCTIONS, BARS_SCHEMA))
+        counts, per_symbol = BatchCounts(), dict[str, tuple[int, int]]()
         with self.store.transaction() as connection:
             newest_before = _newest_stored(connection, bars["symbol"].unique().to_list())
-            counts, per_symbol = self._write_bars(connection, bars)
+            if bars.height:
+                merge = write_bars(self.store, connection, bars, source=self.source, seen_at=self.seen_at)
+                counts = BatchCounts(
+                    bars_new=merge.new.height,
+                    bars_changed=int(merge.per_symbol["restated"].sum()),
+                    revisions=merge.revisions.height,
+                )
+                per_symbol = {row[0]: row[1:] for row in merge.per_symbol.select("symbol", "new", "restated").rows()}
             actions_changed = self._write_actions(connection, replies, bars)
             self.store.append_within(connection, FETCH_LOG, self._log_rows(replies, per_symbol))
             self._write_state(connection, replies, newest_before)
         return counts + BatchCounts(actions_changed=actions_changed)
-
-    def _write_bars(
-        self, connection: duckdb.DuckDBPyConnection, bars: pl.DataFrame
-    ) -> tuple[BatchCounts, dict[str, tuple[int, int]]]:
-        """Merge bars: new ones are inserted, changed values become revisions, nulls never erase a stored value."""
-        if bars.is_empty():
-            return BatchCounts(), {}
-        connection.register("replied_bars", bars)
-        connection.execute(_COMPARED_BARS, [bars["symbol"].unique().sort().to_list()])
-        revised = connection.execute(_REVISIONS, [self.seen_at]).pl()
-        self.store.append_within(connection, PRICE_REVISIONS, revised)
-        rows = connection.execute(
-            "SELECT symbol, count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE is_changed), "
-            "count(*) FILTER (WHERE NOT is_new AND NOT is_changed) FROM compared_bars GROUP BY symbol"
-        ).fetchall()
-        connection.execute(_INSERT_BARS, [self.source, self.seen_at, self.seen_at])
-        updated = connection.execute(_UPDATE_BARS, [self.seen_at]).fetchall()[0][0]
-        if updated or any(new for _, new, _, _ in rows):
-            self.store.note_change(connection, DAILY_PRICES.qualified_name)
-        connection.execute("DROP TABLE compared_bars")
-        connection.unregister("replied_bars")
-        new, changed, unchanged = (sum(row[i] for row in rows) for i in (1, 2, 3))
-        return BatchCounts(new, changed, unchanged, revised.height), {row[0]: (row[1], row[2]) for row in rows}
 
     def _write_actions(
         self, connection: duckdb.DuckDBPyConnection, replies: Sequence[FetchReply], bars: pl.DataFrame
@@ -185,7 +170,10 @@ class PriceStore:
             else:
                 dates = reply.frame["date"]
                 known = holes.get(symbol)
-                hole = hole_after_reply(known, reply.request, dates, newest_before.get(symbol), self.calendar)
+                # A span keeps a part of the reply, so it settles nothing about the rest.
+                hole = known
+                if not (self.wish.start or self.wish.end) and len(dates):
+                    hole = hole_after_reply(known, reply.request, dates, newest_before.get(symbol), self.calendar)
                 values = {
                     "last_checked_session": session,
                     "last_reply_newest": dates.max(),
@@ -244,49 +232,3 @@ def _evidence(answered: Sequence[FetchReply], bars: pl.DataFrame) -> list[Action
         if symbols := [r.request.symbol for r in answered if r.request.function is function]:
             evidence.append(read(_frames(answered, [function], ACTIONS_SCHEMA), symbols))
     return evidence
-
-
-def _differs(name: str) -> str:
-    return f"(incoming.{name} IS NOT NULL AND incoming.{name} IS DISTINCT FROM stored.{name})"
-
-
-_KEPT_FIELDS = (*_REVISED_FIELDS, "adjusted_close")
-
-_COMPARED_BARS = f"""
-CREATE TEMP TABLE compared_bars AS
-SELECT
-    incoming.*,
-    stored.symbol IS NULL AS is_new,
-    stored.symbol IS NOT NULL AND ({" OR ".join(_differs(name) for name in _REVISED_FIELDS)}) AS is_changed,
-    stored.symbol IS NOT NULL AND {_differs("adjusted_close")} AS is_readjusted,
-    {", ".join(f"stored.{name} AS old_{name}" for name in _REVISED_FIELDS)}
-FROM replied_bars AS incoming
-LEFT JOIN (FROM {DAILY_PRICES.qualified_name} WHERE list_contains(?, symbol)) AS stored
-    ON incoming.symbol = stored.symbol AND incoming.date = stored.date
-"""
-
-_REVISIONS = " UNION ALL ".join(
-    f"""
-SELECT symbol, date, '{name}' AS field, old_{name}::DOUBLE AS old_value, {name}::DOUBLE AS new_value, ?1 AS seen_at
-FROM compared_bars
-WHERE is_changed AND {name} IS NOT NULL AND old_{name} IS NOT NULL AND {name} IS DISTINCT FROM old_{name}
-"""
-    for name in _REVISED_FIELDS
-)
-
-_INSERT_BARS = f"""
-INSERT INTO {DAILY_PRICES.qualified_name}
-SELECT {", ".join(BARS_SCHEMA)}, ?, ?, ? FROM compared_bars WHERE is_new ORDER BY symbol, date
-"""
-
-_UPDATE_BARS = f"""
-UPDATE {DAILY_PRICES.qualified_name} AS stored
-SET
-    {", ".join(f"{name} = coalesce(incoming.{name}, stored.{name})" for name in _KEPT_FIELDS)},
-    updated_at = CASE WHEN incoming.is_changed THEN ? ELSE stored.updated_at END
-FROM compared_bars AS incoming
-WHERE
-    (incoming.is_changed OR incoming.is_readjusted)
-    AND stored.symbol = incoming.symbol
-    AND stored.date = incoming.date
-"""

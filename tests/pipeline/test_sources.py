@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 
 from quant_assets.foundation.calendar import new_york_calendar
@@ -46,7 +44,10 @@ def test_any_server_of_the_protocol_serves_a_night(tmp_path, premium):
     made = vendor(tmp_path, premium)
     result = made.run()
     assert result.is_success, result.first_error
-    assert [(r.function, r.outputsize) for r in premium.requests] == [("TIME_SERIES_DAILY_ADJUSTED", "full")] * 3
+    prices = [request for request in premium.requests if request.function.startswith("TIME_SERIES")]
+    assert [(request.function, request.outputsize) for request in prices] == [
+        ("TIME_SERIES_DAILY_ADJUSTED", "full")
+    ] * 3
     stored = made.read("SELECT symbol, count(*), max(date) FROM market_data.daily_prices GROUP BY 1 ORDER BY 1")
     assert stored == [(symbol, HISTORY.bars(symbol).height, LAST) for symbol in SYMBOLS]
 
@@ -106,7 +107,7 @@ def test_spent_quota_leaves_the_rest_for_tomorrow(tmp_path):
         from resources.alpha_vantage.limits import quota_day  # noqa: PLC0415 - the client's own notion of a day
         from resources.alpha_vantage.secrecy import fingerprint  # noqa: PLC0415
 
-        day = quota_day(dt.datetime.now(dt.UTC))
+        day = quota_day(server.now())
         for _ in range(22):
             assert ledger.reserve(fingerprint("not-a-real-key"), day, 25)
         result = made.run()
