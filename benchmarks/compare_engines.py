@@ -118,8 +118,8 @@ def main() -> None:
                 equity, reference = mine.run.equity, np.array(other["equity"])
                 apart = np.abs(equity[-len(reference) :] - reference).max()
                 print(
-                    f"| {engine} | {rule} | {symbol} | {len(rows)} / {len(other['trades'])} | {'yes' if same else 'no'} "
-                    f"| {equity[-1]:,.2f} | {reference[-1]:,.2f} | {apart:.4f} |"
+                    f"| {engine} | {rule} | {symbol} | {len(rows)} / {len(other['trades'])} "
+                    f"| {'yes' if same else 'no'} | {equity[-1]:,.2f} | {reference[-1]:,.2f} | {apart:.4f} |"
                 )
 
 
