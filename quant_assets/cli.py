@@ -81,17 +81,22 @@ def ui(
 def import_prices(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet with daily bars.")],
     symbol: Annotated[
-        str | None, typer.Option(help="Symbol of every row, where the file has no symbol column.")
+        str | None, typer.Option(help="Symbol, where neither a column nor the file's name has it.")
     ] = None,
-    adjusted_for: Annotated[
-        str, typer.Option(help="What the file's prices are adjusted for: none or splits.")
-    ] = "none",
-    yes: Annotated[bool, typer.Option("--yes", help="Import without asking.")] = False,
+    adjusted_for: Annotated[str | None, typer.Option(help="What the prices are adjusted for: none or splits.")] = None,
+    adjusted_on: Annotated[str | None, typer.Option(help="Day of the download (YYYY-MM-DD).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Store without asking.")] = False,
 ) -> None:
     """Import bars from a file, after a preview of what will change."""
     from quant_assets.commands.import_prices import import_price_file
 
-    if not import_price_file(file, symbol=symbol, adjusted_for=adjusted_for, is_confirmed=yes):
+    if not import_price_file(
+        file,
+        symbol=symbol,
+        adjusted_for=adjusted_for,
+        adjusted_on=_date(adjusted_on, "--adjusted-on"),
+        is_confirmed=yes,
+    ):
         raise typer.Exit(1)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 import polars as pl
@@ -78,7 +78,7 @@ class PriceStore:
     calendar: TradingCalendar
     source: str
     seen_at: dt.datetime
-    wish: FetchWish = FetchWish()
+    wish: FetchWish = field(default_factory=FetchWish)
 
     def write(self, replies: Sequence[FetchReply]) -> BatchCounts:
         """Store a batch of replies, failures included, in one transaction."""

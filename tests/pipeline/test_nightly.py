@@ -70,8 +70,8 @@ def test_clock_of_the_source_dates_the_rows(filled):
 def test_adjusted_close_equals_the_vendors(filled):
     """Our adjusted close equals the vendor's own on every bar, to 1e-12."""
     ((worst, rows),) = filled.read(
-        "SELECT max(abs(adjusted.close / raw.adjusted_close - 1)), count(*) FROM market_data.adjusted_prices AS adjusted "
-        "JOIN market_data.daily_prices AS raw USING (symbol, date)"
+        "SELECT max(abs(adjusted.close / raw.adjusted_close - 1)), count(*) "
+        "FROM market_data.adjusted_prices AS adjusted JOIN market_data.daily_prices AS raw USING (symbol, date)"
     )
     assert rows == 3270 * 3 + 196 + 3562
     assert worst < 1e-12
