@@ -12,7 +12,8 @@ Candes 2019, NeurIPS, one level at a time, scaled). Three rules:
 - **The median stays**: its past errors say how the market drifted, not how wrong the model was; correcting it raised
   the median's error at every horizon that we tried.
 
-Corrected quantiles are put in order (Chernozhukov, Fernandez-Val and Galichon 2010, Econometrica 78(3)).
+Corrections are averaged over the two horizons on either side, which hold almost the same information, so that the band
+has no teeth. Corrected quantiles are put in order (Chernozhukov, Fernandez-Val and Galichon 2010, Econometrica 78(3)).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import numpy.typing as npt
 from quant_assets.forecasts.parameters import LEVELS, LOWER, MEDIAN, UPPER, Floats
 
 __all__ = ["MINIMUM_OUTCOMES", "SHRINKAGE_OUTCOMES", "apply_corrections", "band_width", "conformal_corrections"]
+
+_NEIGHBOURS = 2
 
 Integers = npt.NDArray[np.int64]
 
@@ -60,7 +63,18 @@ def conformal_corrections(
         Shape (n_models, n_wanted, n_horizons, n_levels); 0 where fewer than 20 outcomes were known.
     """
     contiguous = np.ascontiguousarray(scores)
-    return _corrections(contiguous, origin_sessions, wanted_sessions, float(origin_step), LEVELS, MEDIAN)
+    single = _corrections(contiguous, origin_sessions, wanted_sessions, float(origin_step), LEVELS, MEDIAN)
+    return _smoothed(single)
+
+
+def _smoothed(corrections: Floats) -> Floats:
+    """Mean over up to two horizons on either side, as many on one side as on the other."""
+    horizons = corrections.shape[2]
+    smooth = np.empty_like(corrections)
+    for horizon in range(horizons):
+        reach = min(_NEIGHBOURS, horizon, horizons - 1 - horizon)
+        smooth[:, :, horizon] = corrections[:, :, horizon - reach : horizon + reach + 1].mean(axis=2)
+    return smooth
 
 
 def apply_corrections(quantiles: Floats, corrections: Floats, floor: Floats | float) -> Floats:

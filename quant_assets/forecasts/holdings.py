@@ -109,7 +109,9 @@ class Holdings:
         if gross > 0:
             weights = weights * (float(np.abs(self.amounts).sum()) / gross)
         values = weights * self.value
-        return Positions(values, self.value - float(values.sum()))
+        cash = self.value - float(values.sum())
+        # Rounded weights that miss 1 are no debt of five cents.
+        return Positions(values, cash if abs(cash) > _ROUNDING * self.value else 0.0)
 
 
 def read_holdings(portfolio: Portfolio) -> Holdings:

@@ -59,6 +59,7 @@ class ProphetTrend:
 
     horizon_days: int = 60
     minimum_sessions: int = 250
+    changepoints: int = 10
     seed: int = 20_170_901
     workers: int = 2
 
@@ -107,7 +108,11 @@ class ProphetTrend:
     def _curve(self, origin: Origin, log_equity: Floats, prophet: Any) -> tuple[Floats, float]:
         """The fitted curve on the window's sessions, and the slope per calendar day after it."""
         model = prophet(
-            yearly_seasonality=False, weekly_seasonality=False, daily_seasonality=False, uncertainty_samples=0
+            n_changepoints=self.changepoints,
+            yearly_seasonality=False,
+            weekly_seasonality=False,
+            daily_seasonality=False,
+            uncertainty_samples=0,
         )
         dates = pd.DatetimeIndex(origin.sessions.astype("datetime64[ns]"))
         model.fit(pd.DataFrame({"ds": dates, "y": log_equity}), seed=self.seed)
@@ -137,15 +142,14 @@ class ProphetTrend:
 
 
 def _prophet() -> Any:
-    """The library's class, its loggers silenced before and after it sets their level."""
-    loggers = [logging.getLogger("cmdstanpy"), logging.getLogger("prophet")]
-    for logger in loggers:
+    """The library's class, with the chatter of its optimiser off."""
+    for name in ("cmdstanpy", "prophet"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())  # without a handler, the first fit sets the logger's level itself
         logger.setLevel(logging.CRITICAL)
     # Imported here: the library costs 0.6 s to import and most nights fit nothing.
     from prophet import Prophet  # noqa: PLC0415
 
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
     return Prophet
 
 
