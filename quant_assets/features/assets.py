@@ -8,8 +8,8 @@ import dagster as dg
 from quant_assets.features.catalog import feature_catalog
 from quant_assets.features.consumers import FeatureConsumer, reuse_share
 from quant_assets.features.dbt_project import load_project
-from quant_assets.features.tables import FEATURE_CATALOG, FEATURE_VERSIONS, feature_store
-from quant_assets.features.versions import version_1, version_2
+from quant_assets.features.tables import FEATURE_CATALOG, feature_store
+from quant_assets.features.versions import stored_versions
 from resources.warehouse import Warehouse
 from resources.warehouse.asset_specs import asset_key, table_metadata, table_spec
 
@@ -18,15 +18,14 @@ __all__ = ["feature_catalog_asset"]
 
 def feature_catalog_asset(consumers: Sequence[FeatureConsumer]) -> dg.AssetsDefinition:
     """Build the asset; ``consumers`` are what the rooms above declare."""
-    versions = {1: version_1(), 2: version_2()}
-    spec = table_spec(FEATURE_CATALOG, deps=[asset_key(feature_store(version)) for version in FEATURE_VERSIONS])
+    spec = table_spec(FEATURE_CATALOG, deps=[asset_key(feature_store(version)) for version in stored_versions()])
 
     @dg.multi_asset(specs=[spec], name="feature_catalog")
     def catalog(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
         """Describe every feature, how it is computed and who uses it."""
         frame = feature_catalog(
             load_project().manifest,
-            versions,
+            stored_versions(),
             consumers,
             known=warehouse.read(FEATURE_CATALOG),
             now=dt.datetime.now(dt.UTC),

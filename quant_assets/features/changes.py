@@ -25,6 +25,8 @@ class StoredVersion:
 
     Parameters
     ----------
+    table : str
+        Name of the dbt model.
     columns : ColumnSet
     inputs : tuple of str
         Columns of the bars; stored beside the features.
@@ -32,12 +34,16 @@ class StoredVersion:
         The inputs that are compared to find changes: those that cannot all stay while another input changes.
     context_bars : int
         Bars before a session that fill its widest window.
+    warm_up_bars : int
+        Bars after which every column but on-balance volume is the same to 1e-9 wherever the history begins.
     """
 
+    table: str
     columns: ColumnSet
     inputs: tuple[str, ...]
     compared: tuple[str, ...]
     context_bars: int
+    warm_up_bars: int
 
     @property
     def column_names(self) -> tuple[str, ...]:

@@ -1,18 +1,24 @@
 """The dbt models as Dagster assets, their tests as asset checks.
 
 Definitions come from the manifest; a run calls dbt in this process, for exactly the models and tests that it
-selected, and reports each with row counts and dates read afterwards over a short connection of its own.
+selected, and reports each with row counts and dates read afterwards over a short connection of its own. Where no input
+changed since all models were built and all tests passed, dbt is not called at all.
 """
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
+from quant_assets.features.build_state import build_state, is_built, note_built
 from quant_assets.features.dbt_project import NodeResult, load_project, run_dbt
+from quant_assets.features.lineage import column_parents
 from quant_assets.features.tables import published_tables
+from quant_assets.features.versions import stored_versions
 from quant_assets.foundation.errors import DataError
 from resources.warehouse import Warehouse
 from resources.warehouse.asset_specs import OWNERS
@@ -24,6 +30,8 @@ FULL_REFRESH_TAG = "quant/full_refresh"
 
 _UNIQUE_ID = "dagster_dbt/unique_id"
 _PROJECT = load_project()
+_MARTS = "features"
+_PREVIEW_ROWS = 5
 
 
 class _Translator(DagsterDbtTranslator):
@@ -31,11 +39,11 @@ class _Translator(DagsterDbtTranslator):
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         if dbt_resource_props["resource_type"] == "model":
-            return dg.AssetKey(["features", dbt_resource_props["alias"]])
+            return dg.AssetKey([_MARTS, dbt_resource_props["alias"]])
         return super().get_asset_key(dbt_resource_props)
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return "features" if dbt_resource_props["resource_type"] == "model" else None
+        return _MARTS if dbt_resource_props["resource_type"] == "model" else None
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         return list(OWNERS) if dbt_resource_props["resource_type"] == "model" else None
@@ -53,14 +61,22 @@ def feature_store_models(
     checks = {spec.metadata[_UNIQUE_ID]: spec.key for spec in context.assets_def.check_specs}
     wanted = [id_ for id_, key in keys.items() if key in context.selected_asset_keys]
     wanted += [id_ for id_, key in checks.items() if key in context.selected_asset_check_keys]
+    is_whole = len(wanted) == len(keys) + len(checks)
     is_full = context.run.tags.get(FULL_REFRESH_TAG) == "true"
-    results = run_dbt(_build_arguments(wanted, is_full=is_full), warehouse=warehouse.path, project=_PROJECT)
+    state = build_state(warehouse, _PROJECT)
+    if is_built(warehouse, state) and not is_full:
+        order = [id_ for id_ in TopologicalSorter(_PROJECT.manifest["parent_map"]).static_order() if id_ in wanted]
+        results = [NodeResult(id_, "unchanged", "", 0.0, 0, rows_written=0) for id_ in order]
+    else:
+        results = run_dbt(_build_arguments(wanted, is_full=is_full), warehouse=warehouse.path, project=_PROJECT)
     for result in results:
         if result.unique_id in keys and result.is_good:
             yield _materialized(warehouse, keys[result.unique_id], result)
-        elif result.unique_id in checks:
+        elif result.unique_id in checks and result.status != "skipped":
             yield _checked(checks[result.unique_id], result)
     _raise_first_error([result for result in results if result.unique_id not in checks])
+    if is_whole and all(result.status in ("success", "pass", "no-op", "unchanged") for result in results):
+        note_built(warehouse, state)
 
 
 def _build_arguments(unique_ids: Sequence[str], *, is_full: bool) -> list[str]:
@@ -74,17 +90,23 @@ def _build_arguments(unique_ids: Sequence[str], *, is_full: bool) -> list[str]:
 def _materialized(warehouse: Warehouse, key: dg.AssetKey, result: NodeResult) -> dg.MaterializeResult[None]:
     node = _PROJECT.manifest["nodes"][result.unique_id]
     relation = f"{node['schema']}.{node['alias']}"
+    is_stored, is_mart = node["config"]["materialized"] == "incremental", node["schema"] == _MARTS
     metadata: dict[str, Any] = {
         "dagster/column_schema": _column_schema(node),
+        "dagster/column_lineage": _column_lineage(result.unique_id),
         "dagster/table_name": f"quant.{relation}",
         "seconds": round(result.seconds, 3),
     }
-    if node["config"]["materialized"] == "incremental" or node["schema"] == "features":
-        metadata |= _figures(warehouse, relation)
-        if node["config"]["materialized"] == "incremental":
-            whole = result.rows_written is None
-            metadata["rows_written"] = metadata["dagster/row_count"] if whole else result.rows_written
-        _note_changes(warehouse, relation, result, node)
+    if is_stored or is_mart:
+        metadata |= _figures(warehouse, relation, with_preview=is_mart)
+    if is_stored:
+        whole = result.rows_written is None
+        metadata["rows_written"] = metadata["dagster/row_count"] if whole else result.rows_written
+        if metadata["rows_written"]:
+            with warehouse.transaction() as connection:
+                warehouse.note_change(connection, relation)
+    elif is_mart:
+        _note_mart_change(warehouse, relation, result.unique_id)
     return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
@@ -104,31 +126,53 @@ def _described(column: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _figures(warehouse: Warehouse, relation: str) -> dict[str, Any]:
+@lru_cache
+def _column_lineage(unique_id: str) -> dg.TableColumnLineage:
+    parents = column_parents(_PROJECT.manifest, unique_id, stored_versions().values())
+    deps = {
+        column: [dg.TableColumnDep(asset_key=_asset_key(parent), column_name=name) for parent, name in sorted(found)]
+        for column, found in parents.items()
+    }
+    return dg.TableColumnLineage(deps)
+
+
+def _asset_key(model_or_source: str) -> dg.AssetKey:
+    return dg.AssetKey(model_or_source.split(".") if "." in model_or_source else [_MARTS, model_or_source])
+
+
+def _figures(warehouse: Warehouse, relation: str, *, with_preview: bool) -> dict[str, Any]:
     with warehouse.connect() as connection:
         rows, first, last, symbols = connection.execute(
             f"SELECT count(*), min(date), max(date), count(DISTINCT symbol) FROM {relation}"  # noqa: S608 - our name
         ).fetchall()[0]
-    return {"dagster/row_count": rows, "first_date": str(first), "last_date": str(last), "symbols": symbols}
+        preview = connection.execute(
+            f"FROM {relation} WHERE date = ? ORDER BY symbol LIMIT {_PREVIEW_ROWS}",
+            [last],
+        ).pl()
+    figures: dict[str, Any] = {
+        "dagster/row_count": rows,
+        "first_date": str(first),
+        "last_date": str(last),
+        "symbols": symbols,
+    }
+    if with_preview and preview.height:
+        records = [dg.TableRecord({k: str(v) for k, v in row.items()}) for row in preview.iter_rows(named=True)]
+        figures["preview"] = dg.MetadataValue.table(records)
+    return figures
 
 
-def _note_changes(warehouse: Warehouse, relation: str, result: NodeResult, node: Mapping[str, Any]) -> None:
-    """Tell publishing what changed: a stored model that wrote rows, a mart of which a parent changed."""
-    if node["config"]["materialized"] == "incremental":
-        if result.rows_written != 0:
-            with warehouse.transaction() as connection:
-                warehouse.note_change(connection, relation)
-        return
-    parents = _ancestor_relations(result.unique_id)
+def _note_mart_change(warehouse: Warehouse, relation: str, unique_id: str) -> None:
+    """Tell publishing that a view gives something else: one of the tables behind it changed."""
+    ancestors = _ancestor_relations(unique_id)
     with warehouse.transaction() as connection:
         found = connection.execute(
             "SELECT max(changed_at) FILTER (table_name = ?), max(changed_at) FILTER (list_contains(?, table_name)) "
             "FROM ops.table_changes",
-            [relation, parents],
+            [relation, ancestors],
         ).fetchall()
-        own, of_parents = found[0]
+        own, of_ancestors = found[0]
         earliest = dt.datetime.min.replace(tzinfo=dt.UTC)
-        if own is None or (of_parents or earliest) > own:
+        if own is None or (of_ancestors or earliest) > own:
             warehouse.note_change(connection, relation)
 
 
@@ -144,13 +188,13 @@ def _ancestor_relations(unique_id: str) -> list[str]:
 
 
 def _checked(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
-    is_warning = result.status == "warn"
+    is_unchanged = result.status == "unchanged"
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=key.name,
-        passed=result.status == "pass",
-        severity=dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR,
-        description=result.message or None,
+        passed=is_unchanged or result.status == "pass",
+        severity=dg.AssetCheckSeverity.WARN if result.status == "warn" else dg.AssetCheckSeverity.ERROR,
+        description="nothing changed since this passed" if is_unchanged else result.message or None,
         metadata={"failures": result.failures, "seconds": round(result.seconds, 3)},
     )
 

@@ -55,7 +55,8 @@ class NodeResult:
     Parameters
     ----------
     unique_id, status, message : str
-        As dbt names them; ``status`` is ``success``, ``pass``, ``warn``, ``fail``, ``error`` or ``skipped``.
+        As dbt names them; ``status`` is ``success``, ``pass``, ``warn``, ``fail``, ``error`` or ``skipped``, and
+        ``unchanged`` where dbt was not asked because nothing had changed.
     seconds : float
     failures : int
         Rows that a test returned.
@@ -73,7 +74,7 @@ class NodeResult:
     @property
     def is_good(self) -> bool:
         """Whether a model was built, or a test passed or only warned."""
-        return self.status in ("success", "pass", "warn", "no-op")
+        return self.status in ("success", "pass", "warn", "no-op", "unchanged")
 
 
 def load_project() -> ParsedProject:

@@ -7,7 +7,7 @@ end), so its lineage can be read off the syntax tree without a database.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from sqlglot import expressions as exp
 
 from quant_assets.features.changes import StoredVersion
 
-__all__ = ["ModelColumn", "SqlModel", "python_lineage", "sql_model"]
+__all__ = ["ModelColumn", "SqlModel", "column_parents", "compiled_sql", "sql_model"]
 
 _REF: Final = re.compile(r"\{\{\s*ref\('(\w+)'(?:,\s*v=(\d+))?\)\s*\}\}")
 _SOURCE: Final = re.compile(r"\{\{\s*source\('(\w+)',\s*'(\w+)'\)\s*\}\}")
@@ -74,10 +74,56 @@ def sql_model(node: Mapping[str, Any]) -> SqlModel:
     return SqlModel(steps, _tables(tree)[0].name)
 
 
-def python_lineage(version: StoredVersion, parent: str) -> dict[str, frozenset[ModelColumn]]:
-    """Columns of the bars that each stored column of a Python model is made of."""
-    made_of: dict[str, frozenset[str]] = {name: frozenset({name}) for name in (*version.inputs, "date")}
+def column_parents(
+    manifest: Mapping[str, Any], unique_id: str, versions: Iterable[StoredVersion]
+) -> dict[str, frozenset[ModelColumn]]:
+    """Columns of the direct parents that each column of a model is made of.
+
+    Parameters
+    ----------
+    manifest : mapping
+        dbt's manifest.
+    unique_id : str
+        A model.
+    versions : iterable of StoredVersion
+        How the stored tables of windowed columns are computed.
+    """
+    node = manifest["nodes"][unique_id]
+    if node["language"] == "sql":
+        model = sql_model(node)
+        return {column: model.parents(column) for column in model.expressions()}
+    parent = str(node["depends_on"]["nodes"][0].split(".")[-1])
+    for version in versions:
+        if node["alias"] == version.table:
+            return {name: frozenset((parent, read) for read in reads) for name, reads in _windowed(version).items()}
+    return {
+        column: frozenset({(parent, column.removesuffix("_rank"))})
+        for column in node["columns"]
+        if column.endswith("_rank") or column in ("symbol", "date")
+    }
+
+
+def _windowed(version: StoredVersion) -> dict[str, frozenset[str]]:
+    """Columns of the bars that each stored column is made of."""
+    made_of: dict[str, frozenset[str]] = {name: frozenset({name}) for name in ("symbol", "date", *version.inputs)}
     for column in version.columns.columns:
         made_of[column.name] = frozenset().union(*(made_of[name] for name in column.reads))
-    names: Sequence[str] = [name for name in version.column_names if name in made_of]
-    return {name: frozenset((parent, used) for used in made_of[name]) for name in names}
+    return {name: made_of[name] for name in version.column_names if name in made_of}
+
+
+def compiled_sql(manifest: Mapping[str, Any], node: Mapping[str, Any], instead_of: Mapping[str, str]) -> str:
+    """SQL of a model, with other relations in the place of some of its parents.
+
+    Parameters
+    ----------
+    manifest, node : mapping
+        dbt's manifest and the model's entry in it.
+    instead_of : mapping of str to str
+        Unique id of a parent -> relation to read instead of it.
+    """
+    named = {}
+    for unique_id in node["depends_on"]["nodes"]:
+        parent = manifest["nodes"][unique_id]
+        name = f"{parent['name']}_v{parent['version']}" if parent.get("version") else parent["name"]
+        named[name] = instead_of.get(unique_id, f"{parent['schema']}.{parent['alias']}")
+    return _REF.sub(lambda match: named[f"{match[1]}_v{match[2]}" if match[2] else match[1]], node["raw_code"])

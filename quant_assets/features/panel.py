@@ -1,28 +1,24 @@
-"""Bars of many symbols as arrays, from DuckDB and back as record batches."""
+"""Bars of many symbols as arrays, and the stored table of a version computed from them."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
-from quant_assets.features.changes import Change, StoredVersion, find_changes
+from quant_assets.features.changes import StoredVersion
 from quant_assets.features.columns import compute
 from quant_assets.features.windows import Floats, Rows
 from quant_assets.foundation.errors import DataError
 
-__all__ = ["changed_rows", "output_schema"]
+__all__ = ["Panel", "computed", "computed_batches", "output_schema", "panel_of"]
 
 _CHUNK_ROWS = 200_000
 """Rows computed at a time: a column of 1.6 MB stays in the processor's cache, and memory stays bounded."""
-_DAYS_PER_BAR = 1.7
-"""Calendar days looked back per bar of context; the exchange's average is 1.45, the rest is for halts and holidays."""
-_EARLIEST = dt.date.min
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,119 +50,30 @@ def output_schema(version: StoredVersion) -> pa.Schema:
     return pa.schema([(name, types.get(name, pa.float64())) for name in version.column_names])
 
 
-def changed_rows(
-    connection: duckdb.DuckDBPyConnection,
-    version: StoredVersion,
-    *,
-    bars: str,
-    stored: str | None,
-    compared_bars: str = "",
-) -> pa.RecordBatchReader:
-    """Compute the rows that are new or changed.
+def panel_of(table: pa.Table, version: StoredVersion) -> Panel:
+    """Arrange bars, sorting them where they do not come sorted by symbol and date.
 
     Parameters
     ----------
-    connection : DuckDBPyConnection
+    table : Table
+        ``symbol``, ``date``, the version's inputs, and ``is_context`` for rows that are not to be computed (absent:
+        every row is).
     version : StoredVersion
-    bars : str
-        SELECT of ``symbol``, ``date`` and the version's inputs, one row per symbol and session.
-    stored : str, optional
-        Name of the stored table; None computes everything.
-    compared_bars : str
-        SELECT of the compared inputs alone, where that is cheaper than ``bars``.
-
-    Returns
-    -------
-    RecordBatchReader
-        Per changed symbol every row from its first changed session on, sorted by symbol and date; one row with a null
-        date for a symbol that has no bar any more.
 
     Raises
     ------
     DataError
         Where a symbol has two bars for one session.
     """
-    if stored is None or not _fits(connection, stored, version):
-        return _reader(version, _load(connection, version, bars), [])
-    changes = find_changes(connection, version, bars=compared_bars or bars, stored=stored)
-    gone = [change.symbol for change in changes if change.is_gone]
-    found = {change.symbol: change for change in changes if not change.is_gone}
-    panel = _load_changes(connection, version, bars=bars, stored=stored, changes=found) if found else None
-    return _reader(version, panel, gone)
-
-
-def _fits(connection: duckdb.DuckDBPyConnection, table: str, version: StoredVersion) -> bool:
-    found = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
-    return set(found) == set(version.column_names)
-
-
-def _load_changes(
-    connection: duckdb.DuckDBPyConnection,
-    version: StoredVersion,
-    *,
-    bars: str,
-    stored: str,
-    changes: Mapping[str, Change],
-) -> Panel:
-    """Bars to compute with their context, and the stored values that recursive columns continue from."""
-    span = dt.timedelta(days=version.context_bars * _DAYS_PER_BAR + 10)
-    starts = {
-        symbol: change.first_date - span if change.first_date and change.bars_before > version.context_bars else None
-        for symbol, change in changes.items()
-    }
-    while True:
-        panel = _load(connection, version, bars, _change_table(changes, starts))
-        panel = replace(panel, previous=_previous(connection, version, stored, panel))
-        short = [symbol for symbol in _short_of_context(panel, version) if starts[symbol] is not None]
-        if not short:
-            return panel
-        starts |= dict.fromkeys(short)
-
-
-def _change_table(changes: Mapping[str, Change], starts: Mapping[str, dt.date | None]) -> pa.Table:
-    return pa.table(
-        {
-            "symbol": pa.array(list(changes), pa.string()),
-            "context_date": pa.array([starts[symbol] or _EARLIEST for symbol in changes], pa.date32()),
-            "first_date": pa.array([change.first_date or _EARLIEST for change in changes.values()], pa.date32()),
-        }
-    )
-
-
-def _short_of_context(panel: Panel, version: StoredVersion) -> list[str]:
-    """Symbols whose given context does not fill the widest window, or lacks a value to continue from."""
-    context = panel.rows.first - panel.rows.bounds[:-1]
-    known = np.ones(context.size, dtype=bool)
-    for values in panel.previous.values():
-        known &= ~np.isnan(values[np.maximum(panel.rows.first - 1, 0)])
-    is_short = (context < version.context_bars) | ~known
-    return [symbol for symbol, short in zip(panel.symbols, is_short, strict=True) if short]
-
-
-def _load(
-    connection: duckdb.DuckDBPyConnection, version: StoredVersion, bars: str, changes: pa.Table | None = None
-) -> Panel:
-    """Read bars, all of them or from each change's context on, and sort them where they do not come sorted."""
-    names = ", ".join(f"bars.{name}" for name in ("symbol", "date", *version.inputs))
-    if changes is None:
-        found = connection.execute(f"SELECT {names}, false AS is_context FROM ({bars}) AS bars")  # noqa: S608
-    else:
-        connection.register("feature_changes", changes)
-        earliest = min(changes["context_date"].to_pylist())
-        found = connection.execute(
-            f"SELECT {names}, bars.date < first_date AS is_context FROM ({bars}) AS bars "  # noqa: S608
-            f"JOIN feature_changes USING (symbol) WHERE bars.date >= context_date AND bars.date >= DATE '{earliest}'"
-        )
-    table = found.to_arrow_table()
     symbols, codes = _symbol_codes(table["symbol"])
     dates = table["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
     order = _sorted_order(symbols, codes, dates)
     bounds = np.searchsorted(codes[order], np.arange(len(symbols) + 1)).astype(np.int64)
-    is_context = table["is_context"].to_numpy()[order]
-    context = np.bincount(codes[order][is_context], minlength=len(symbols)).astype(np.int64)
-    inputs = {
-        name: np.ascontiguousarray(table[name].to_numpy()[order], dtype=np.float64).copy() for name in version.inputs
-    }
+    context = np.zeros(len(symbols), np.int64)
+    if "is_context" in table.column_names:
+        is_context = table["is_context"].to_numpy()[order]
+        context += np.bincount(codes[order][is_context], minlength=len(symbols))
+    inputs = {name: table[name].to_numpy()[order].astype(np.float64) for name in version.inputs}
     return Panel(symbols, dates[order], inputs, Rows(bounds, bounds[:-1] + context), {})
 
 
@@ -196,40 +103,29 @@ def _sorted_order(
     return order
 
 
-def _previous(
-    connection: duckdb.DuckDBPyConnection, version: StoredVersion, stored: str, panel: Panel
-) -> dict[str, Floats]:
-    """Stored values of the recursive columns on each symbol's last row of context."""
-    names = version.columns.recursive
-    context = panel.rows.first > panel.rows.bounds[:-1]
-    before = panel.rows.first[context] - 1
-    previous = {name: np.full(panel.dates.size, np.nan) for name in names}
-    if not before.size or not names:
-        return previous
-    wanted = pa.table(
-        {
-            "symbol": pa.array(np.array(panel.symbols, dtype=object)[context], pa.string()),
-            "date": pa.array(panel.dates[before], pa.int32()).cast(pa.date32()),
-            "position": pa.array(before, pa.int64()),
-        }
-    )
-    connection.register("feature_context", wanted)
-    found = connection.execute(
-        f"SELECT position, {', '.join(names)} FROM {stored} JOIN feature_context USING (symbol, date)"  # noqa: S608
-    ).to_arrow_table()
-    for name in names:
-        previous[name][found["position"].to_numpy()] = found[name].to_numpy()
-    return previous
+def computed(version: StoredVersion, bars: pl.DataFrame) -> pl.DataFrame:
+    """The stored table computed from its first bar on.
+
+    Parameters
+    ----------
+    version : StoredVersion
+    bars : DataFrame
+        ``symbol``, ``date`` and the version's inputs.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the stored table, sorted by symbol and date; null where a window is not full or a value is
+        undefined.
+    """
+    batches = computed_batches(version, panel_of(bars.to_arrow(), version))
+    found = pl.from_arrow(pa.Table.from_batches(batches, output_schema(version)))
+    return found if isinstance(found, pl.DataFrame) else found.to_frame()
 
 
-def _reader(version: StoredVersion, panel: Panel | None, gone: Sequence[str]) -> pa.RecordBatchReader:
+def computed_batches(version: StoredVersion, panel: Panel | None, gone: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+    """Rows to store, a chunk of symbols at a time; first a row with a null date for each symbol of ``gone``."""
     schema = output_schema(version)
-    return pa.RecordBatchReader.from_batches(schema, _batches(version, schema, panel, gone))
-
-
-def _batches(
-    version: StoredVersion, schema: pa.Schema, panel: Panel | None, gone: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
     if gone:
         columns = [
             pa.array(gone, pa.string()) if name == "symbol" else pa.nulls(len(gone), schema.field(name).type)

@@ -13,10 +13,7 @@ from typing import Any
 from quant_assets.features.dbt_project import load_project
 from quant_assets.foundation.tables import Column, Table
 
-__all__ = ["FEATURE_CATALOG", "FEATURE_VERSIONS", "TABLES", "feature_store", "published_tables"]
-
-FEATURE_VERSIONS = (1, 2)
-"""Versions of the store that are built; an old one stays until nobody declares it."""
+__all__ = ["FEATURE_CATALOG", "TABLES", "feature_store", "published_tables"]
 
 FEATURE_CATALOG = Table(
     schema="features",

@@ -1,6 +1,6 @@
 """Windowed columns of version 2, stored; only what changed since the last run is computed."""
 
-from quant_assets.features.panel import changed_rows
+from quant_assets.features.incremental import changed_rows
 from quant_assets.features.versions import version_2
 
 

@@ -1,0 +1,157 @@
+"""A stored table brought up to date: what changed is loaded with its context, computed, and handed back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from quant_assets.features.changes import Change, StoredVersion, find_changes
+from quant_assets.features.panel import Panel, computed_batches, output_schema, panel_of
+from quant_assets.features.windows import Floats
+
+__all__ = ["changed_rows"]
+
+_DAYS_PER_BAR = 1.7
+"""Calendar days looked back per bar of context; the exchange's average is 1.45, the rest is for halts and holidays."""
+_EARLIEST = dt.date.min
+
+
+def changed_rows(
+    connection: duckdb.DuckDBPyConnection,
+    version: StoredVersion,
+    *,
+    bars: str,
+    stored: str | None,
+    compared_bars: str = "",
+) -> pa.RecordBatchReader:
+    """Compute the rows that are new or changed.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+    version : StoredVersion
+    bars : str
+        SELECT of ``symbol``, ``date`` and the version's inputs, one row per symbol and session.
+    stored : str, optional
+        Name of the stored table; None computes everything.
+    compared_bars : str
+        SELECT of the compared inputs alone, where that is cheaper than ``bars``.
+
+    Returns
+    -------
+    RecordBatchReader
+        Per changed symbol every row from its first changed session on, sorted by symbol and date; one row with a null
+        date for a symbol that has no bar any more.
+
+    Raises
+    ------
+    DataError
+        Where a symbol has two bars for one session.
+    """
+    if stored is None or not _fits(connection, stored, version):
+        return _reader(version, _load(connection, version, bars), [])
+    changes = find_changes(connection, version, bars=compared_bars or bars, stored=stored)
+    gone = [change.symbol for change in changes if change.is_gone]
+    found = {change.symbol: change for change in changes if not change.is_gone}
+    panel = _load_changes(connection, version, bars=bars, stored=stored, changes=found) if found else None
+    return _reader(version, panel, gone)
+
+
+def _reader(version: StoredVersion, panel: Panel | None, gone: list[str]) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(output_schema(version), computed_batches(version, panel, gone))
+
+
+def _fits(connection: duckdb.DuckDBPyConnection, table: str, version: StoredVersion) -> bool:
+    found = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+    return set(found) == set(version.column_names)
+
+
+def _load_changes(
+    connection: duckdb.DuckDBPyConnection,
+    version: StoredVersion,
+    *,
+    bars: str,
+    stored: str,
+    changes: Mapping[str, Change],
+) -> Panel:
+    """Bars to compute with their context, and the stored values that recursive columns continue from."""
+    span = dt.timedelta(days=version.context_bars * _DAYS_PER_BAR + 10)
+    starts = {
+        symbol: change.first_date - span if change.first_date and change.bars_before > version.context_bars else None
+        for symbol, change in changes.items()
+    }
+    while True:
+        panel = _load(connection, version, bars, _change_table(changes, starts))
+        panel = replace(panel, previous=_previous(connection, version, stored, panel))
+        short = [symbol for symbol in _short_of_context(panel, version) if starts[symbol] is not None]
+        if not short:
+            return panel
+        starts |= dict.fromkeys(short)
+
+
+def _change_table(changes: Mapping[str, Change], starts: Mapping[str, dt.date | None]) -> pa.Table:
+    return pa.table(
+        {
+            "symbol": pa.array(list(changes), pa.string()),
+            "context_date": pa.array([starts[symbol] or _EARLIEST for symbol in changes], pa.date32()),
+            "first_date": pa.array([change.first_date or _EARLIEST for change in changes.values()], pa.date32()),
+        }
+    )
+
+
+def _short_of_context(panel: Panel, version: StoredVersion) -> list[str]:
+    """Symbols whose given context does not fill the widest window, or lacks a value to continue from."""
+    context = panel.rows.first - panel.rows.bounds[:-1]
+    known = np.ones(context.size, dtype=bool)
+    for values in panel.previous.values():
+        known &= ~np.isnan(values[np.maximum(panel.rows.first - 1, 0)])
+    is_short = (context < version.context_bars) | ~known
+    return [symbol for symbol, short in zip(panel.symbols, is_short, strict=True) if short]
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection, version: StoredVersion, bars: str, changes: pa.Table | None = None
+) -> Panel:
+    """Read bars, all of them or from each change's context on, and sort them where they do not come sorted."""
+    names = ", ".join(f"bars.{name}" for name in ("symbol", "date", *version.inputs))
+    if changes is None:
+        found = connection.execute(f"SELECT {names}, false AS is_context FROM ({bars}) AS bars")  # noqa: S608
+    else:
+        connection.register("feature_changes", changes)
+        earliest = min(changes["context_date"].to_pylist())
+        found = connection.execute(
+            f"SELECT {names}, bars.date < first_date AS is_context FROM ({bars}) AS bars "  # noqa: S608
+            f"JOIN feature_changes USING (symbol) WHERE bars.date >= context_date AND bars.date >= DATE '{earliest}'"
+        )
+    return panel_of(found.to_arrow_table(), version)
+
+
+def _previous(
+    connection: duckdb.DuckDBPyConnection, version: StoredVersion, stored: str, panel: Panel
+) -> dict[str, Floats]:
+    """Stored values of the recursive columns on each symbol's last row of context."""
+    names = version.columns.recursive
+    context = panel.rows.first > panel.rows.bounds[:-1]
+    before = panel.rows.first[context] - 1
+    previous = {name: np.full(panel.dates.size, np.nan) for name in names}
+    if not before.size or not names:
+        return previous
+    wanted = pa.table(
+        {
+            "symbol": pa.array(np.array(panel.symbols, dtype=object)[context], pa.string()),
+            "date": pa.array(panel.dates[before], pa.int32()).cast(pa.date32()),
+            "position": pa.array(before, pa.int64()),
+        }
+    )
+    connection.register("feature_context", wanted)
+    found = connection.execute(
+        f"SELECT position, {', '.join(names)} FROM {stored} JOIN feature_context USING (symbol, date)"  # noqa: S608
+    ).to_arrow_table()
+    for name in names:
+        previous[name][found["position"].to_numpy()] = found[name].to_numpy()
+    return previous
