@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from quant_assets.strategies.base import Knowledge, slot
 from quant_assets.strategies.settling import settle
@@ -24,9 +25,8 @@ def above_own_level(score: Floats, known: Knowledge, *, lookback: int, quantile:
     wanted = np.full(score.shape, np.nan)
     for column in range(score.shape[1]):
         rows = np.flatnonzero(np.isfinite(score[:, column]))
-        series = score[rows, column]
+        series = pl.Series(score[rows, column])
         least = max(lookback // 4, 2)
-        for i in range(least, len(series)):
-            level = np.quantile(series[max(0, i - lookback) : i], quantile)
-            wanted[rows[i], column] = 1.0 if series[i] > level else 0.0
+        level = series.shift(1).rolling_quantile(quantile, "linear", window_size=lookback, min_samples=least)
+        wanted[rows, column] = (series > level).cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return settle(wanted * slot(known))

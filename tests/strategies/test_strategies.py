@@ -195,6 +195,20 @@ def test_ml_signal_and_its_twin_differ_only_in_the_score(known):
     np.testing.assert_array_equal(same.weights, theirs.weights)
 
 
+def test_ml_signal_compares_each_score_with_its_own_past(known):
+    """A loop over the symbol's earlier scores, today's left out, gives the same holdings."""
+    targets = build_strategy("ml_signal", {"lookback": 60, "quantile": 0.7}).targets(known)
+    for s in range(3):
+        rows = np.flatnonzero(np.isfinite(known.probability[:, s]))
+        score = known.probability[rows, s]
+        for i in range(len(rows)):
+            if i < 15:
+                assert targets.weights[rows[i], s] == 0.0
+                continue
+            level = np.quantile(score[max(0, i - 60) : i], 0.7)
+            assert targets.weights[rows[i], s] == (1 / 3 if score[i] > level else 0.0)
+
+
 @pytest.mark.parametrize("name", ["ml_signal", "ml_signal_twin", "regime_adaptive"])
 def test_missing_tables_leave_cash_and_a_reason(name, known):
     """Without predictions or regimes there is no position, and the reason is recorded."""

@@ -1,0 +1,132 @@
+"""Reading the inputs of backtests from the warehouse and writing their results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from quant_assets.backtests.inputs import Inputs
+from quant_assets.backtests.report import report_html
+from quant_assets.backtests.requests import DEFAULT, Outcome
+from quant_assets.backtests.tables import BY_REGIME, BY_YEAR, EQUITY_CURVES, RUNS, TRADES
+from quant_assets.foundation.errors import DataError
+from quant_assets.foundation.table_store import TableStore
+from quant_assets.foundation.tables import Table
+
+__all__ = ["read_inputs", "report_path", "store_outcome", "write_reports"]
+
+_BARS = """
+SELECT symbol, date, open, high, low, close, CAST(volume AS DOUBLE) AS volume
+FROM market_data.daily_prices AS prices
+WHERE
+    date <= (SELECT max(as_of) FROM ops.run_state)
+    AND NOT EXISTS (
+        SELECT 1 FROM quality.quarantined_prices AS withheld
+        WHERE withheld.symbol = prices.symbol AND withheld.date = prices.date AND withheld.released_at IS NULL
+    )
+ORDER BY symbol, date
+"""
+_ACTIONS = """
+SELECT symbol, effective_date, kind, value FROM market_data.corporate_actions
+WHERE effective_date <= (SELECT max(as_of) FROM ops.run_state)
+ORDER BY ALL
+"""
+_REGIMES = "SELECT date, regime FROM regimes.market_regimes ORDER BY date"
+# The champion's predictions; before there is a champion, those of the newest version that has any.
+_PREDICTIONS = """
+SELECT symbol, date, probability FROM signals.walk_forward_predictions
+WHERE model = 'direction' AND model_version = coalesce(
+    (SELECT max(model_version) FROM signals.models WHERE model = 'direction' AND alias = 'champion'
+        AND model_version IN (SELECT model_version FROM signals.walk_forward_predictions WHERE model = 'direction')),
+    (SELECT max(model_version) FROM signals.walk_forward_predictions WHERE model = 'direction')
+)
+ORDER BY symbol, date
+"""
+_NO_PREDICTIONS = {"symbol": pl.String, "date": pl.Date, "probability": pl.Float64}
+_NO_REGIMES = {"date": pl.Date, "regime": pl.String}
+
+
+def read_inputs(store: TableStore) -> Inputs:
+    """Everything backtests look at, up to the run's as-of date.
+
+    Predictions and regimes are empty where their rooms have not stored any; strategies that need them then say so.
+
+    Raises
+    ------
+    DataError
+        Where no prices are stored at all.
+    """
+    bars = store.query(_BARS)
+    if bars.is_empty():
+        raise DataError("there are no prices to backtest on; run the nightly job first.")
+    universe = store.query("SELECT symbol, asset_class, is_market FROM ops.instruments ORDER BY symbol")
+    priced = set(bars["symbol"].unique())
+    chosen = universe.filter(pl.col("symbol").is_in(priced))
+    index = pl.col("asset_class") == "index"
+    market = universe.filter(pl.col("is_market"))["symbol"].to_list()
+    signals = ("signals.walk_forward_predictions", "signals.models")
+    return Inputs(
+        bars=bars,
+        actions=store.query(_ACTIONS),
+        predictions=store.query(_PREDICTIONS) if _exist(store, *signals) else pl.DataFrame(schema=_NO_PREDICTIONS),
+        regimes=store.query(_REGIMES) if _exist(store, "regimes.market_regimes") else pl.DataFrame(schema=_NO_REGIMES),
+        tradable=tuple(chosen.filter(~index)["symbol"]),
+        indices=tuple(universe.filter(index)["symbol"]),
+        market=market[0] if market else None,
+    )
+
+
+def store_outcome(store: TableStore, outcome: Outcome) -> None:
+    """Write the rows of all five tables; runs of the default set take the place of those of the night before.
+
+    The row in ``runs`` is written last, so that a run that is listed has its curve and trades.
+    """
+    previous = store.read(RUNS, ["backtest_id"], "origin = ?", [DEFAULT])["backtest_id"].to_list()
+    gone = set(outcome.runs["backtest_id"]) | (set(previous) if outcome.origin == DEFAULT else set())
+    full = outcome.results
+    frames: dict[Table, pl.DataFrame] = {
+        EQUITY_CURVES: _stacked(EQUITY_CURVES, [one.equity_curve() for one in full]),
+        TRADES: _stacked(TRADES, [one.trades() for one in full]),
+        BY_REGIME: _stacked(BY_REGIME, [one.by_regime() for one in full]),
+        BY_YEAR: _stacked(BY_YEAR, [one.by_year() for one in full]),
+    }
+    places = ", ".join("?" for _ in gone)
+    for table, frame in (*frames.items(), (RUNS, outcome.runs)):
+        store.replace(table, frame.sort(table.key), f"backtest_id IN ({places})", sorted(gone))
+
+
+def report_path(home: Path, backtest_id: str) -> Path:
+    """Where the page of a run lies inside the home."""
+    return home / "reports" / "backtests" / f"{backtest_id}.html"
+
+
+def write_reports(home: Path, outcome: Outcome, *, stored: set[str]) -> list[Path]:
+    """Write the page of every run in full that has none yet, and remove pages of runs no longer ``stored``.
+
+    A page is a function of the run's id, so one that exists is current.
+    """
+    folder = report_path(home, "x").parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.html"):
+        if old.stem not in stored:
+            old.unlink()
+    paths = []
+    for one in outcome.results:
+        path = report_path(home, one.backtest_id)
+        paths.append(path)
+        if not path.exists():
+            draft = path.with_suffix(".part")
+            draft.write_text(report_html(one, market=outcome.market), encoding="utf-8")
+            draft.replace(path)
+    return paths
+
+
+def _stacked(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat([table.empty(), *frames])
+
+
+def _exist(store: TableStore, *tables: str) -> bool:
+    """Whether tables exist that another room makes; before its first run they do not."""
+    known = store.query("SELECT table_schema || '.' || table_name AS name FROM information_schema.tables")
+    return set(tables) <= set(known["name"])
