@@ -1,8 +1,8 @@
 """Isolation Forest over the panel: how odd a bar is in all its measures together.
 
-Fitted with PyOD on a trailing window of all symbols' bars at fixed calendar dates, the first session of each quarter.
-A fit is kept as plain arrays of its trees, so that a night scores bars without fitting, importing or unpickling
-anything; the score is the one of Liu, Ting and Zhou (2008), equation 2: ``2 ** (-E[h(x)] / c(n))``.
+Fitted with PyOD on a trailing window of all symbols' bars at fixed calendar dates, the first session of January and
+of July. A fit is kept as plain arrays of its trees, so that a night scores bars without fitting, importing or
+unpickling anything; the score is the one of Liu, Ting and Zhou (2008), equation 2: ``2 ** (-E[h(x)] / c(n))``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ import polars as pl
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.quality.detector_fits import FITTED, PANEL, DetectorFit
 
-__all__ = ["FEATURES", "METHOD", "IsolationForest", "IsolationSettings", "fit_isolation_forest", "quarter_start"]
+__all__ = [
+    "FEATURES",
+    "METHOD",
+    "IsolationForest",
+    "IsolationSettings",
+    "fit_isolation_forest",
+    "half_year_start",
+    "quarter_start",
+]
 
 METHOD = "isolation_forest"
 FEATURES = (
@@ -63,7 +71,16 @@ class IsolationSettings:
 
 def quarter_start(date: dt.date, calendar: TradingCalendar) -> dt.date:
     """First session of the calendar quarter of ``date``: a fixed date, whatever history is there."""
-    return calendar.session_on_or_after(dt.date(date.year, 3 * ((date.month - 1) // 3) + 1, 1))
+    return _period_start(date, 3, calendar)
+
+
+def half_year_start(date: dt.date, calendar: TradingCalendar) -> dt.date:
+    """First session of the half-year of ``date``, when the forest is fitted anew."""
+    return _period_start(date, 6, calendar)
+
+
+def _period_start(date: dt.date, months: int, calendar: TradingCalendar) -> dt.date:
+    return calendar.session_on_or_after(dt.date(date.year, months * ((date.month - 1) // months) + 1, 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,9 +221,9 @@ def _expected_log_price(task: ProphetTask) -> npt.NDArray[np.float64]:
     # Imported here: the library costs 0.6 s to import and most nights fit nothing.
     from prophet import Prophet  # noqa: PLC0415
 
-    # Importing sets the libraries' own levels; they print several lines per fit.
-    logging.getLogger("cmdstanpy").setLevel(logging.CRITICAL)
-    logging.getLogger("prophet").setLevel(logging.ERROR)
+    # The libraries print several lines per fit; what goes wrong is raised, and recorded as the fit's reason.
+    for name in ("cmdstanpy", "prophet", "prophet.models"):
+        logging.getLogger(name).disabled = True
     model: Any = Prophet(
         n_changepoints=task.settings.changepoints,
         # Prices have no calendar season worth fitting on two years; weekends simply have no row.

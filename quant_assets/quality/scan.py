@@ -170,8 +170,7 @@ class _Panel:
                 pl.lit(None, dtype=pl.Float64).alias("isolation_score"),
                 pl.lit(None, dtype=pl.Float64).alias("prophet_score"),
             )
-        following = quarter_start(refit_date + dt.timedelta(days=100), self.calendar)
-        forest = self.detectors.forest_at(refit_date, self.calendar.shift(following, -1), self.measures, self.excluded)
+        forest = self.detectors.forest_at(refit_date, self.measures, self.excluded)
         isolation = forest.score(rows) if forest else pl.Series("isolation_score", [None] * len(rows), dtype=pl.Float64)
         return rows.with_columns(isolation, prophet_scores(rows))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.quality.bar_measures import excused_score
 from quant_assets.quality.detector_fits import FITTED, DetectorFit, fits_frame
-from quant_assets.quality.isolation_detector import IsolationForest, fit_isolation_forest
+from quant_assets.quality.isolation_detector import IsolationForest, fit_isolation_forest, half_year_start
 from quant_assets.quality.prophet_detector import due_prophet_tasks, fit_prophets
 from quant_assets.quality.scan_state import ScanSettings, SentinelState
 from quant_assets.quality.tables import ISOLATION_TREES, PROPHET_PREDICTIONS, THRESHOLDS
@@ -37,6 +38,11 @@ def prophet_scores(rows: pl.DataFrame) -> pl.Series:
     return rows.select(excused_score(surprise).alias("prophet_score"))["prophet_score"]
 
 
+def _is_due(record: Mapping[str, Any] | None, rows: int) -> bool:
+    """Whether a fit is wanted: never made, or failed on fewer bars than there are now (history was imported)."""
+    return record is None or (record["status"] != FITTED and rows > record["rows"])
+
+
 @dataclass(slots=True)
 class Detectors:
     """Detectors of one scan; what is fitted on the way is collected to be stored."""
@@ -48,14 +54,17 @@ class Detectors:
     predictions: list[pl.DataFrame] = field(default_factory=list)
     thresholds: list[pl.DataFrame] = field(default_factory=list)
     trees: pl.DataFrame | None = None
+    forests: dict[dt.date, IsolationForest | None] = field(default_factory=dict)
 
     def with_expected_steps(self, measures: pl.DataFrame) -> pl.DataFrame:
         """Add ``expected_step`` to the measures, fitting Prophet for pending bars that no prediction covers."""
         stored = self.state.predictions
         wanted = measures.filter("is_pending").join(stored, on=("symbol", "date"), how="anti")
-        tasks = due_prophet_tasks(measures, wanted, self.calendar, self.settings.prophet)
-        known = set(self.state.models["model_version"].to_list())
-        fitted = fit_prophets([task for task in tasks if task.model_version not in known], self.settings.workers)
+        prophet = self.settings.prophet
+        tasks = due_prophet_tasks(measures, wanted, self.calendar, prophet) if prophet else []
+        known = {row["model_version"]: row for row in self.state.models.iter_rows(named=True)}
+        due = [task for task in tasks if _is_due(known.get(task.model_version), len(task.dates))]
+        fitted = fit_prophets(due, self.settings.workers)
         self.fits.extend(item.fit for item in fitted)
         self.predictions.extend(item.predictions for item in fitted)
         steps = pl.concat([stored, *self.predictions]).select("symbol", "date", pl.col("step").alias("expected_step"))
@@ -85,39 +94,41 @@ class Detectors:
             self.thresholds.append(stored)
         return thresholds_from(stored)[0]
 
-    def forest_at(
-        self, refit_date: dt.date, serves_to: dt.date, measures: pl.DataFrame, withheld: pl.DataFrame
-    ) -> IsolationForest | None:
-        """Isolation Forest in force from ``refit_date``; None where it could not be fitted.
+    def forest_at(self, date: dt.date, measures: pl.DataFrame, withheld: pl.DataFrame) -> IsolationForest | None:
+        """Isolation Forest in force on ``date``; None where it could not be fitted.
 
         Parameters
         ----------
-        refit_date, serves_to : date
+        date : date
         measures : pl.DataFrame
             Of all loaded bars.
         withheld : pl.DataFrame
             symbol and date of bars that a fit must not see.
         """
+        refit_date = half_year_start(date, self.calendar)
+        if refit_date not in self.forests:
+            self.forests[refit_date] = self._forest(refit_date, measures, withheld)
+        return self.forests[refit_date]
+
+    def _forest(self, refit_date: dt.date, measures: pl.DataFrame, withheld: pl.DataFrame) -> IsolationForest | None:
         version = f"isolation-forest-{refit_date:%Y%m%d}"
         record = self.state.models.filter(pl.col("model_version") == version)
         trees = self.state.trees.filter(pl.col("model_version") == version)
-        if len(record) and record["status"][0] != FITTED:
-            return None
         if len(trees):
             return IsolationForest.from_trees(trees, self.settings.isolation.tree_samples)
-        flagged = measures.join(
-            withheld.select("symbol", "date", pl.lit(value=True).alias("is_withheld")),
-            on=("symbol", "date"),
-            how="left",
-        ).with_columns(pl.col("is_withheld").fill_null(value=False))
+        first = self.calendar.shift(refit_date, -self.settings.isolation.window_sessions)
+        window = measures.filter(pl.col("date").is_between(first, refit_date, closed="left"))
+        flags = withheld.select("symbol", "date", pl.lit(value=True).alias("is_withheld"))
+        flagged = window.join(flags, on=["symbol", "date"], how="left", maintain_order="left")
+        following = half_year_start(refit_date + dt.timedelta(days=200), self.calendar)
         fit, forest = fit_isolation_forest(
-            flagged,
+            flagged.with_columns(pl.col("is_withheld").fill_null(value=False)),
             refit_date,
             calendar=self.calendar,
-            serves_to=serves_to,
+            serves_to=self.calendar.shift(following, -1),
             settings=self.settings.isolation,
         )
-        if record.is_empty():
+        if _is_due(record.row(0, named=True) if len(record) else None, fit.rows):
             self.fits.append(fit)
         if forest is not None:
             self._keep_newest(forest, version)

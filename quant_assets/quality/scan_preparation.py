@@ -67,7 +67,7 @@ def prepare_bars(scan: ScanInput, scores: pl.DataFrame, muted: MutedPatterns) ->
         A dismissed rule does not apply to its symbol, unless its bars cannot be measured.
     """
     pending = pending_bars(scan.bars, scores)
-    found = price_sanity_findings(scan.bars, scan.calendar, today=scan.as_of)
+    found = price_sanity_findings(scan.bars, scan.calendar, today=scan.today or scan.as_of)
     is_muted = [
         kind not in UNUSABLE_KINDS and muted.muted_by(symbol, kind, None) is not None
         for symbol, kind in found.select("symbol", "kind").iter_rows()

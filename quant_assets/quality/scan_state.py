@@ -31,10 +31,10 @@ that the measures in it look back on (127), with room for holes."""
 
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
-    """How the detectors are fitted and on how many cores."""
+    """How the detectors are fitted and on how many cores; without Prophet its scores are null."""
 
     isolation: IsolationSettings = field(default_factory=IsolationSettings)
-    prophet: ProphetSettings = field(default_factory=ProphetSettings)
+    prophet: ProphetSettings | None = field(default_factory=ProphetSettings)
     workers: int = 1
 
 
@@ -76,10 +76,12 @@ class ScanInput:
         ``market_data.corporate_actions``.
     calendar : TradingCalendar
     as_of : date
-        Newest session of the run.
+        Newest session of the run; bars between it and ``today`` are left out by the caller.
     now : datetime
         The source's clock (aware, UTC).
     run_id : str
+    today : date, optional
+        Date after which bars are from the future; ``as_of`` where omitted.
     splits_asked : mapping of str to date
         When the vendor's list of splits was last received, per symbol.
     """
@@ -90,6 +92,7 @@ class ScanInput:
     as_of: dt.date
     now: dt.datetime
     run_id: str = ""
+    today: dt.date | None = None
     splits_asked: Mapping[str, dt.date] = field(default_factory=dict)
 
 
