@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from quant_assets.foundation import errors
+
 __all__ = ["AssetResult", "RunEvents"]
 
 
@@ -96,10 +98,15 @@ class RunEvents:
         self._results[name] = replace(known, findings=(*known.findings, words))
 
     def _note_error(self, error: Any) -> None:
-        while error is not None and error.cause is not None:
+        """Keep the sentence of the first failure: ours, where one of our errors is in the chain of causes."""
+        chain = []
+        while error is not None:
+            chain.append(error)
             error = error.cause
-        if error is not None and not self.first_error:
-            self.first_error = str(error.message).strip()
+        if chain and not self.first_error:
+            told = next((one for one in chain if one.cls_name in errors.__all__), chain[-1])
+            # Dagster's message begins with the class and its module.
+            self.first_error = str(told.message).strip().split(f"{told.cls_name}: ", 1)[-1]
 
     def _end(self, step: str, at: float, outcome: str) -> list[AssetResult]:
         seconds = at - self._started_at.get(step, at)

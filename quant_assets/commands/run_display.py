@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from jobs.launch import RunResult
 from jobs.run_events import AssetResult
+from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.home import Home
 
 __all__ = ["progress_table", "show_summary"]
@@ -79,8 +79,7 @@ def _show_coverage(console: Console, home: Home) -> None:
     if not home.readers_database.exists():
         console.print("Nothing is published yet.")
         return
-    with duckdb.connect(str(home.readers_database.resolve()), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with open_database(home.readers_database.resolve(), read_only=True) as connection:
         row = connection.execute(
             "SELECT source, as_of, published_at FROM ops.publications ORDER BY published_at DESC LIMIT 1"
         ).fetchone()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-import duckdb
 import polars as pl
 
+from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.home import Home
 from quant_assets.ops.store import OperationsStore
 
@@ -90,8 +90,7 @@ def _publication(home: Home) -> tuple[dt.datetime | None, dt.date | None, str | 
     )
     if not home.readers_database.exists():
         return None, None, None, empty
-    with duckdb.connect(str(home.readers_database.resolve()), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with open_database(home.readers_database.resolve(), read_only=True) as connection:
         row = connection.execute(
             "SELECT published_at, as_of, source FROM ops.publications ORDER BY published_at DESC LIMIT 1"
         ).fetchone()

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.errors import StorageError
 from quant_assets.foundation.home import Home
 from quant_assets.foundation.table_store import TableStore
@@ -43,8 +44,7 @@ def last_publication(home: Home) -> pl.DataFrame:
     """The newest row of ``ops.publications`` as readers see it; empty where nothing was published yet."""
     if not home.readers_database.exists():
         return PUBLICATIONS.empty()
-    with duckdb.connect(str(home.readers_database.resolve()), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with open_database(home.readers_database.resolve(), read_only=True) as connection:
         names = ", ".join(PUBLICATIONS.column_names)
         return connection.execute(
             f"SELECT {names} FROM {PUBLICATIONS.qualified_name} ORDER BY published_at DESC LIMIT 1"

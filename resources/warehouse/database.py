@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from quant_assets.foundation.errors import CorruptDatabaseError, StorageError
+from quant_assets.foundation.databases import first_line, open_database
+from quant_assets.foundation.errors import StorageError
 from quant_assets.foundation.table_store import MergeCounts
 from quant_assets.foundation.tables import Column, Table
 
@@ -33,48 +34,6 @@ TABLE_CHANGES = Table(
     ),
 )
 """The warehouse's own record; every other table is declared by a room."""
-
-
-def open_database(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Connect to a DuckDB file with UTC as the session's time zone.
-
-    Raises
-    ------
-    CorruptDatabaseError
-        Where the file is damaged or no DuckDB database.
-    StorageError
-        Where it is locked by another process or cannot be read.
-    """
-    try:
-        connection = duckdb.connect(str(path), read_only=read_only)
-        connection.execute("SET TimeZone = 'UTC'")
-    except (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException) as error:
-        raise CorruptDatabaseError(_damaged(path, error)) from error
-    except duckdb.IOException as error:
-        text = str(error)
-        if "Could not set lock" in text:
-            raise StorageError(
-                f"{path} is open for writing in another program; close it there (readers open quant.duckdb instead)."
-            ) from error
-        if "not a valid DuckDB" in text or "checksum" in text.lower() or "corrupt" in text.lower():
-            raise CorruptDatabaseError(_damaged(path, error)) from error
-        raise StorageError(
-            f"{path} cannot be opened ({_first_line(error)}); check that it exists and may be read."
-        ) from error
-    except duckdb.Error as error:
-        raise CorruptDatabaseError(_damaged(path, error)) from error
-    return connection
-
-
-def _damaged(path: Path, error: Exception) -> str:
-    return (
-        f"{path} is damaged ({_first_line(error)}); restore it from a backup, or move it away so that the next run "
-        "builds it again."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:160]
 
 
 class Warehouse:
@@ -99,7 +58,7 @@ class Warehouse:
         try:
             yield connection
         except duckdb.IOException as error:
-            raise StorageError(f"{self.path} cannot be written ({_first_line(error)}); check free space.") from error
+            raise StorageError(f"{self.path} cannot be written ({first_line(error)}); check free space.") from error
         finally:
             connection.close()
 
