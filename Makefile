@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed; set PYTHON to one, such as: make run PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once; about two minutes)"
-	@$(PIP) --no-build-isolation setuptools
+	@$(PIP) setuptools
 	@$(PIP) --no-build-isolation -e .
 	@touch $@
 
