@@ -22,7 +22,7 @@ _SMALLEST_SHARE = 0.01
 """Floor of the share of still closes; 0.4 % on packaged history, 1.3 % for its cheapest stock."""
 _CHANCE = 1e-5
 """Probability of a run that is raised: once in 100,000 bars."""
-_SURE_CHANCE = 1e-8
+_SURE_CHANCE = 1e-7
 """Probability of a run that is withheld."""
 
 
@@ -38,7 +38,7 @@ def repeat_findings(bars: pl.DataFrame) -> pl.DataFrame:
     -------
     pl.DataFrame
         ``FINDINGS_SCHEMA``. ``repeated_bar`` is HIGH where all four prices equal the bar before over at least ten
-        ticks. ``stale_close`` is MEDIUM where a run of unchanged closes is less likely than 1e-5, HIGH from 1e-8;
+        ticks. ``stale_close`` is MEDIUM where a run of unchanged closes is less likely than 1e-5, HIGH from 1e-7;
         its magnitude is the length of the run. A bar depends on bars up to it alone.
     """
     if bars.is_empty():
