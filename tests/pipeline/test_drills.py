@@ -17,7 +17,7 @@ from quant_assets.replay.server import ReplayServer
 from quant_assets.replay.synthetic.market import SyntheticHistory
 from quant_assets.replay.synthetic.parameters import EventRates
 from resources.warehouse.run_lock import lock_holder
-from tests.pipeline.conftest import EMBEDDED
+from tests.conftest import EMBEDDED
 from tests.support.pipeline import Installation, installation
 
 pytestmark = pytest.mark.drill

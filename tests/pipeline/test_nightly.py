@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.pipeline.conftest import EMBEDDED
+from tests.conftest import EMBEDDED
 from tests.support.pipeline import installation
 
 CONTRACT = {

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import datetime as dt
+from types import ModuleType
+
+import numpy as np
+import polars as pl
+import pytest
+
+from quant_assets.features import causality, indicators, parameters, windows
+from quant_assets.features.causality import compare, compare_ranks, evaluate_mart, late_start, truncation
+from quant_assets.features.changes import StoredVersion
+from quant_assets.features.columns import column_set
+from quant_assets.features.cross_section import RANKED_COLUMNS, cross_sectional_ranks
+from quant_assets.features.dbt_project import load_project
+from quant_assets.features.panel import computed
+from quant_assets.features.versions import BAR_COLUMNS, stored_versions
+from quant_assets.foundation.point_in_time import corrupted_after
+
+
+@pytest.fixture(scope="module")
+def real_inputs(real_bars, aligned):
+    return aligned(real_bars, market="IBM")
+
+
+def marts(connection, version, windowed):
+    return evaluate_mart(connection, load_project().manifest, version, windowed)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("cut", [1, 20, 500, 2000])
+def test_earlier_rows_do_not_know_the_newest_sessions(connection, real_inputs, version, cut):
+    """Without the newest sessions of real history every earlier row of every symbol is the same to the last bit."""
+    stored = marts(connection, version, computed(stored_versions()[version], real_inputs))
+    again = marts(connection, version, truncation(stored_versions()[version], real_inputs, cut))
+    assert again.height == stored.height - 3 * cut
+    assert compare(stored, again, exactly=True).differences.height == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_earlier_rows_do_not_know_a_wrong_future(connection, real_inputs, version):
+    """Where everything after a session is corrupted, rows up to it are the same to the last bit."""
+    session = dt.date(2008, 9, 12)
+    wrong = corrupted_after(real_inputs, session, rng=np.random.default_rng(5))
+    stored = marts(connection, version, computed(stored_versions()[version], real_inputs))
+    again = marts(connection, version, computed(stored_versions()[version], wrong)).filter(pl.col("date") <= session)
+    assert again.height > 6000
+    assert compare(stored, again, exactly=True).differences.height == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("left_out", [1, 250, 1500])
+def test_rows_past_the_warm_up_do_not_know_where_history_begins(connection, real_inputs, version, left_out):
+    """From a later start every row past the stated warm-up is the same to 1e-9, but for on-balance volume."""
+    stored = marts(connection, version, computed(stored_versions()[version], real_inputs))
+    again = marts(connection, version, late_start(stored_versions()[version], real_inputs, left_out))
+    assert again.height > 3000
+    assert compare(stored, again, exactly=False).differences.height == 0
+
+
+def test_ranks_of_a_session_come_from_that_session_alone(connection, real_inputs):
+    """Stored ranks equal those made from each session's values by itself."""
+    windowed = computed(stored_versions()[2], real_inputs)
+    ranks = pl.concat([windowed["symbol", "date"], cross_sectional_ranks(windowed, RANKED_COLUMNS)], how="horizontal")
+    store(connection, windowed, ranks)
+    sessions = windowed["date"].unique().sort().gather_every(97).to_list()
+    assert compare_ranks(connection, sessions).rows == 3 * len(sessions)
+    assert compare_ranks(connection, sessions).is_equal
+    connection.execute("UPDATE features_intermediate.int_symbols_ranked SET drawdown_252d_rank = 0.25 WHERE symbol = 'IBM'")
+    assert set(compare_ranks(connection, sessions).differences["column"]) == {"drawdown_252d_rank"}
+
+
+def store(connection, windowed, ranks):
+    connection.register("windowed", windowed)
+    connection.register("ranks", ranks)
+    connection.execute("CREATE TABLE features_intermediate.int_bars_measured AS FROM windowed")
+    connection.execute("INSERT INTO features_intermediate.int_symbols_ranked SELECT *, '' FROM ranks")
+
+
+def cheating_module(source: str) -> ModuleType:
+    """A module with one column that does what no column may do."""
+    module = ModuleType("cheating")
+    module.__file__ = indicators.__file__
+    namespace = {"np": np, "windows": windows, "__name__": "cheating"}
+    exec(compile(source, "cheating", "exec"), namespace)
+    vars(module).update({name: value for name, value in namespace.items() if name.startswith("peek")})
+    return module
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def peek(close, rows): return -windows.lag(-close[::-1], 1, rows)[::-1]",
+        "def peek(close): return close - close.mean()",
+        "def peek(close): return close / close.max()",
+    ],
+    ids=["next close", "mean of all", "highest of all"],
+)
+def test_a_column_that_looks_ahead_is_found(real_inputs, source):
+    """Truncation tells a column that reads the next bar, or a statistic of the whole history."""
+    columns = column_set([cheating_module(source)], inputs=BAR_COLUMNS, code=[parameters])
+    version = StoredVersion("peeking", columns, BAR_COLUMNS, BAR_COLUMNS, context_bars=1, warm_up_bars=1)
+    one = real_inputs.filter(pl.col("symbol") == "IBM")
+    found = compare(computed(version, one), truncation(version, one, 1500), exactly=True)
+    assert set(found.differences["column"]) == {"peek"}
+
+
+def test_a_warm_up_that_is_stated_too_short_is_found(connection, real_inputs):
+    """A warm-up of 60 bars is not true for Wilder's averages, and the comparison says so."""
+    honest = stored_versions()[1]
+    hasty = StoredVersion(honest.table, honest.columns, BAR_COLUMNS, BAR_COLUMNS, context_bars=50, warm_up_bars=60)
+    stored = marts(connection, 1, computed(honest, real_inputs))
+    found = compare(stored, marts(connection, 1, late_start(hasty, real_inputs, 250)), exactly=False)
+    assert {"rsi_14", "ema_26", "macd"} <= set(found.differences["column"])
+    assert not {"sma_50", "obv", "bb_width", "price_change_20d"} & set(found.differences["column"])
+
+
+PRICE_LEVEL = {"open", "high", "low", "close", "macd", "macd_signal", "macd_hist", "bb_upper", "bb_middle", "bb_lower"}
+PRICE_LEVEL |= {"sma_5", "sma_10", "sma_20", "sma_50", "ema_12", "ema_26"}
+
+
+def test_a_later_dividend_rescales_prices_and_nothing_else(connection, real_inputs):
+    """A dividend after the fact multiplies all earlier prices by its factor, and only price-level features follow it.
+
+    Rounding of the rescaled prices alone moves a value by a few units of the last place of what it is divided by:
+    everything else stays to 1e-12 of 1 or of itself, CCI of its unit (a 0.015th of the mean deviation).
+    """
+    factor = 0.98765
+    prices = ("open", "high", "low", "close")
+    rescaled = real_inputs.with_columns(pl.col(*prices, "market_close") * factor)
+    before = marts(connection, 2, computed(stored_versions()[2], real_inputs))
+    after = marts(connection, 2, computed(stored_versions()[2], rescaled))
+    for name, kind in before.schema.items():
+        if name in ("symbol", "date"):
+            continue
+        if kind != pl.Float64:
+            assert after[name].equals(before[name], null_equal=True), name
+            continue
+        was, is_ = before[name].to_numpy(), after[name].to_numpy()
+        if name in PRICE_LEVEL:
+            np.testing.assert_allclose(is_, was * factor, rtol=1e-12, atol=1e-12 * 100, err_msg=name)
+        else:
+            unit = 1 / 0.015 if name == "cci_20" else 1.0
+            np.testing.assert_allclose(is_, was, rtol=1e-12, atol=1e-12 * unit, err_msg=name)
+
+
+def test_what_starts_with_the_history_is_named():
+    """On-balance volume alone is exempt from the warm-up; version 2 carries its change, which is not."""
+    assert causality.START_DEPENDENT == ("obv",)
+    assert "obv_change_20d" in {column.name for column in stored_versions()[2].columns.columns}
