@@ -16,7 +16,7 @@ from quant_assets.foundation.home import Home
 __all__ = ["progress_table", "show_summary"]
 
 _STYLES = {"done": "green", "failed": "red", "not reached": "dim"}
-_HIDDEN_METADATA = ("dagster/", "preview", "path")
+_HIDDEN_METADATA = ("dagster/", "preview", "path", "first_", "last_", "symbols", "seconds", "as_of", "source")
 
 _QUERIES = (
     "SELECT symbol, max(date) AS newest, count(*) AS sessions FROM market_data.adjusted_prices GROUP BY symbol;",

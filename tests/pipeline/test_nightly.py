@@ -73,7 +73,8 @@ def test_adjusted_close_equals_the_vendors(filled):
         "SELECT max(abs(adjusted.close / raw.adjusted_close - 1)), count(*) "
         "FROM market_data.adjusted_prices AS adjusted JOIN market_data.daily_prices AS raw USING (symbol, date)"
     )
-    assert rows == 3270 * 3 + 196 + 3562
+    ((withheld,),) = filled.read("SELECT count(*) FROM quality.quarantined_prices WHERE released_at IS NULL")
+    assert rows == 3270 * 3 + 196 + 3562 - withheld
     assert worst < 1e-12
 
 
