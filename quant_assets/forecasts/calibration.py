@@ -27,6 +27,8 @@ from quant_assets.forecasts.parameters import LEVELS, LOWER, MEDIAN, UPPER, Floa
 __all__ = ["MINIMUM_OUTCOMES", "SHRINKAGE_OUTCOMES", "apply_corrections", "band_width", "conformal_corrections"]
 
 _NEIGHBOURS = 2
+_FEW = 8
+"""New scores up to which inserting beats sorting."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -97,12 +99,9 @@ def _corrections(  # noqa: PLR0917 - compiled functions take positions only
         for h in range(horizons):
             known, taken = 0, 0
             for a in range(len(wanted)):
-                while taken < count and origins[taken] + h + 1 <= wanted[a]:
-                    if np.isfinite(scores[m, taken, h, 0]):
-                        for j in range(width):
-                            _insert(ordered[j], known, scores[m, taken, h, j])
-                        known += 1
-                    taken += 1
+                reached = np.searchsorted(origins, wanted[a] - h - 1, side="right")
+                known = _take_in(ordered, known, scores[m, taken:reached, h])
+                taken = max(taken, reached)
                 if known < MINIMUM_OUTCOMES:
                     continue
                 independent = known * min(1.0, step / (h + 1))
@@ -114,13 +113,30 @@ def _corrections(  # noqa: PLR0917 - compiled functions take positions only
 
 
 @numba.njit(cache=True, nogil=True)
-def _insert(ordered: Floats, known: int, score: float) -> None:
-    """Insert into the sorted first ``known`` places."""
-    place = known
-    while place > 0 and ordered[place - 1] > score:
-        ordered[place] = ordered[place - 1]
-        place -= 1
-    ordered[place] = score
+def _take_in(ordered: Floats, known: int, new: Floats) -> int:
+    """Add scores of shape (n_new, n_levels), leaving out unknown ones; how many are known now."""
+    before = known
+    for place in range(len(new)):
+        if np.isfinite(new[place, 0]):
+            ordered[:, known] = new[place]
+            known += 1
+    for j in range(len(ordered)):
+        _restore_order(ordered[j], before, known)
+    return known
+
+
+@numba.njit(cache=True, nogil=True)
+def _restore_order(ordered: Floats, before: int, known: int) -> None:
+    """Sort the first ``known`` places, of which the first ``before`` are in order."""
+    if known - before > _FEW:
+        ordered[:known] = np.sort(ordered[:known])
+        return
+    for last in range(before, known):
+        score, place = ordered[last], last
+        while place > 0 and ordered[place - 1] > score:
+            ordered[place] = ordered[place - 1]
+            place -= 1
+        ordered[place] = score
 
 
 @numba.njit(cache=True, nogil=True)

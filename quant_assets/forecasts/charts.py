@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import polars as pl
+import vl_convert
 
 __all__ = ["Picture", "calibration_chart", "fan_chart", "past_fan"]
 
@@ -165,6 +165,10 @@ def calibration_chart(evaluations: pl.DataFrame, pit: pl.DataFrame, *, horizons:
 
 
 def _picture(chart: alt.TopLevelMixin) -> Picture:
-    svg = io.StringIO()
-    chart.save(svg, format="svg")
-    return Picture(chart.to_html(inline=True), svg.getvalue())
+    # Validation takes longer than drawing, and a chart that breaks the schema fails to draw anyway.
+    specification = chart.to_dict(validate=False)
+    version = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
+    return Picture(
+        vl_convert.vegalite_to_html(specification, vl_version=version, bundle=True),
+        vl_convert.vegalite_to_svg(specification, vl_version=version),
+    )

@@ -18,7 +18,7 @@ from quant_assets.forecasts.coverage_tests import christoffersen_p_value, kupiec
 from quant_assets.forecasts.models import MODEL_NAMES
 from quant_assets.forecasts.parameters import LOWER, RANDOM_WALK, SELECTED, Bools, Floats
 from quant_assets.forecasts.record import Record
-from quant_assets.forecasts.scores import absolute_error, band_pinball, crps, is_inside, pinball, pit_shares
+from quant_assets.forecasts.scores import absolute_error, band_pinball, crps, is_inside, pit_shares
 
 __all__ = ["CRISIS", "difference_t_value", "evaluate", "pit_histograms"]
 
@@ -96,13 +96,12 @@ def _with_selected(record: Record, served: npt.NDArray[np.int64]) -> tuple[tuple
 
 
 def _score(outcome: Floats, corrected: Floats, raw: Floats) -> _Scores:
-    losses = pinball(outcome, corrected)
     return _Scores(
         absolute_error(outcome, corrected),
-        band_pinball(losses),
-        crps(losses),
+        band_pinball(outcome, corrected),
+        crps(outcome, corrected),
         is_inside(outcome, corrected),
-        band_pinball(pinball(outcome, raw)),
+        band_pinball(outcome, raw),
         is_inside(outcome, raw),
     )
 

@@ -127,27 +127,34 @@ def price_history(
     known = prices.filter(pl.col("symbol").is_in(list(symbols)), pl.col("date") <= as_of).select(
         "symbol", "date", "close"
     )
-    if missing := sorted(set(symbols) - set(known["symbol"].unique())):
-        raise DataError(
-            f"the portfolio holds {missing[0]}, which has no price up to {as_of}; fetch it, correct the symbol in the "
-            "universe file, or take it out of the portfolio."
-        )
     bad = known.filter(pl.col("close").is_null() | ~pl.col("close").is_finite() | (pl.col("close") <= 0))
     if bad.height:
         symbol, date, close = bad.row(0)
         raise DataError(f"the adjusted close of {symbol} on {date} is {close}; correct or quarantine that bar.")
-    first = min(known["date"])
-    sessions = pl.DataFrame({"date": calendar.sessions_between(first, as_of)}, schema={"date": pl.Date})
-    wide = sessions.join(known.pivot(on="symbol", index="date", values="close"), on="date", how="left").sort("date")
-    matrix = wide.select(symbols)
-    has_bar = matrix.select(pl.all().is_not_null()).to_numpy()
-    filled = matrix.select(pl.all().forward_fill().fill_null(float("nan"))).to_numpy().astype(np.float64)
-    number = int(np.searchsorted(calendar.sessions, np.datetime64(sessions["date"][0], "D")))
+    sessions = calendar.sessions
+    end = int(np.searchsorted(sessions, np.datetime64(as_of, "D"), side="right"))
+    dates = known["date"].to_numpy().astype("datetime64[D]")
+    row = np.searchsorted(sessions[:end], dates)
+    on_session = sessions[np.minimum(row, end - 1)] == dates
+    first = int(row[on_session].min()) if on_session.any() else end
+    places = dict(zip(symbols, range(len(symbols)), strict=True))
+    column = known["symbol"].replace_strict(places, return_dtype=pl.Int64).to_numpy()
+    matrix = np.full((end - first, len(symbols)), np.nan)
+    matrix[row[on_session] - first, column[on_session]] = known["close"].to_numpy()[on_session]
+    has_bar = np.isfinite(matrix)
+    if not has_bar.any(axis=0).all():
+        missing = symbols[int(has_bar.any(axis=0).argmin())]
+        raise DataError(
+            f"the portfolio holds {missing}, which has no price up to {as_of}; fetch it, correct the symbol in the "
+            "universe file, or take it out of the portfolio."
+        )
+    # Row of the newest bar so far; before the first one it is row 0, which holds NaN there.
+    newest = np.maximum.accumulate(np.where(has_bar, np.arange(len(matrix))[:, None], 0), axis=0)
     return PriceHistory(
         tuple(symbols),
-        np.ascontiguousarray(filled),
+        np.take_along_axis(matrix, newest, axis=0),
         has_bar.argmax(axis=0).astype(np.int64),
-        (len(has_bar) - 1 - has_bar[::-1].argmax(axis=0)).astype(np.int64),
-        number,
-        calendar.sessions,
+        newest[-1].astype(np.int64),
+        first,
+        sessions,
     )

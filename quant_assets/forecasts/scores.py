@@ -16,21 +16,22 @@ PIT_EDGES = tuple(range(2, 11))
 """Positions in ``LEVELS`` of 10, 20, ... 90 %: the borders of the ten PIT bins."""
 
 
-def pinball(outcome: Floats, quantiles: Floats) -> Floats:
-    """Pinball loss of every level: ``tau e`` above the quantile, ``(tau - 1) e`` below, ``e = outcome - quantile``.
+def pinball(outcome: Floats, quantile: Floats, level: float) -> Floats:
+    """Pinball loss of one level: ``level e`` above the quantile, ``(level - 1) e`` below, ``e = outcome - quantile``.
 
     Source: Koenker and Bassett (1978), Econometrica 46(1).
     """
-    error = outcome[..., None] - quantiles
-    return np.asarray(np.where(error >= 0, LEVELS * error, (LEVELS - 1.0) * error))
+    error = outcome - quantile
+    return np.asarray(np.maximum(level * error, (level - 1.0) * error))
 
 
-def band_pinball(losses: Floats) -> Floats:
+def band_pinball(outcome: Floats, quantiles: Floats) -> Floats:
     """Mean pinball loss of the 5, 50 and 95 % levels: what the published band is judged by."""
-    return np.asarray(losses[..., [LOWER, MEDIAN, UPPER]].mean(axis=-1))
+    losses = [pinball(outcome, quantiles[..., place], float(LEVELS[place])) for place in (LOWER, MEDIAN, UPPER)]
+    return np.asarray((losses[0] + losses[1] + losses[2]) / 3.0)
 
 
-def crps(losses: Floats) -> Floats:
+def crps(outcome: Floats, quantiles: Floats) -> Floats:
     """Continuous ranked probability score, twice the integral of the pinball loss over the level.
 
     By the trapezium rule between the levels kept, constant beyond the outermost ones. Source: Gneiting and Raftery
@@ -42,7 +43,10 @@ def crps(losses: Floats) -> Floats:
     weights[1:] += inner / 2
     weights[0] += LEVELS[0]
     weights[-1] += 1.0 - LEVELS[-1]
-    return np.asarray(2.0 * (losses @ weights))
+    total = np.zeros(np.broadcast_shapes(outcome.shape, quantiles.shape[:-1]))
+    for place, level in enumerate(LEVELS.tolist()):  # level by level, so that no array is larger than the result
+        total += 2.0 * weights[place] * pinball(outcome, quantiles[..., place], level)
+    return total
 
 
 def absolute_error(outcome: Floats, quantiles: Floats) -> Floats:

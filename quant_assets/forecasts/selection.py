@@ -16,9 +16,9 @@ from quant_assets.forecasts.calibration import MINIMUM_OUTCOMES
 from quant_assets.forecasts.models import MODEL_NAMES
 from quant_assets.forecasts.parameters import RANDOM_WALK, Floats
 from quant_assets.forecasts.record import Record
-from quant_assets.forecasts.scores import crps, pinball
+from quant_assets.forecasts.scores import crps
 
-__all__ = ["MINIMUM_RECORD", "Choice", "choose_model", "served_models"]
+__all__ = ["MINIMUM_RECORD", "Choice", "choose_model", "record_losses", "served_models"]
 
 MINIMUM_RECORD = 50
 """Origins with an outcome before a model may replace the baseline: a year of weeks."""
@@ -44,17 +44,13 @@ class Choice:
     outcomes: npt.NDArray[np.int64]
 
 
-def choose_model(record: Record, before_session: int) -> Choice:
-    """Choose with the outcomes that were known before an exchange session."""
-    return _choose(record, record_losses(record), before_session)
-
-
 def record_losses(record: Record) -> Floats:
     """CRPS of the corrected forecasts, shape (n_models, n_origins, n_horizons)."""
-    return crps(pinball(np.broadcast_to(record.realised, record.corrected.shape[:-1]), record.corrected))
+    return crps(record.realised, record.corrected)
 
 
-def _choose(record: Record, losses: Floats, before_session: int) -> Choice:
+def choose_model(record: Record, losses: Floats, before_session: int) -> Choice:
+    """Choose with the outcomes that were known before an exchange session; ``losses`` are :func:`record_losses`."""
     targets = record.sessions[:, None] + np.arange(1, record.horizons + 1)
     known = np.where(targets < before_session, losses, np.nan)
     both = np.isfinite(known) & np.isfinite(known[_BASELINE])
@@ -72,18 +68,20 @@ def _choose(record: Record, losses: Floats, before_session: int) -> Choice:
     return Choice((*better, *rest), scores, outcomes)
 
 
-def served_models(record: Record, quarter_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def served_models(record: Record, losses: Floats, quarter_starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Place of the model that would have served at each origin, shape (n_origins,), given what was known then.
 
     Parameters
     ----------
+    record : Record
+    losses : Floats
+        :func:`record_losses` of it.
     quarter_starts : ndarray of int
         Shape (n_origins,): session number of the first session of each origin's quarter.
     """
-    losses = record_losses(record)
     served = np.full(len(record.sessions), _BASELINE, dtype=np.int64)
     for start in np.unique(quarter_starts).tolist():
-        order = _choose(record, losses, start).order
+        order = choose_model(record, losses, start).order
         for origin in np.flatnonzero(quarter_starts == start).tolist():
             available = np.isfinite(record.raw[:, origin, 0, 0])
             served[origin] = next((place for place in order if available[place]), _BASELINE)

@@ -26,7 +26,7 @@ from quant_assets.forecasts.refits import (
     quarter_of,
 )
 from quant_assets.forecasts.rolling_origins import corrections_at, loss_floor
-from quant_assets.forecasts.selection import Choice, choose_model
+from quant_assets.forecasts.selection import Choice, choose_model, record_losses
 from quant_assets.foundation.errors import DataError
 
 __all__ = ["Tonight", "forecast_tonight"]
@@ -59,7 +59,13 @@ class Tonight:
 
 
 def forecast_tonight(
-    history: PriceHistory, holdings: Holdings, record: Record, fits: FitTable, settings: ForecastSettings
+    history: PriceHistory,
+    holdings: Holdings,
+    record: Record,
+    fits: FitTable,
+    settings: ForecastSettings,
+    *,
+    losses: Floats | None = None,
 ) -> Tonight:
     """Forecast from the last session of the history.
 
@@ -73,6 +79,8 @@ def forecast_tonight(
     fits : mapping
         Stored fits; tonight's quarter is fitted where it is missing.
     settings : ForecastSettings
+    losses : Floats, optional
+        ``record_losses`` of the record, where the caller has them.
 
     Raises
     ------
@@ -99,7 +107,9 @@ def forecast_tonight(
             made[model.name] = model.forecast(origin, in_force[model.name], request)
     made = with_blend(made)
     corrections = corrections_at(record, history.first_session + row, settings)
-    choice = choose_model(record, history.first_session + quarter.row)
+    choice = choose_model(
+        record, record_losses(record) if losses is None else losses, history.first_session + quarter.row
+    )
     served = _served(made, choice)
     forecasts = _forecast_rows(made, corrections, origin, history, holdings, served=served)
     risks = _served_risks(forecasts, kept)
