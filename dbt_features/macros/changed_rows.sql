@@ -1,7 +1,7 @@
 {#-
   Incremental strategy of the stored intermediate models. The new rows hold, for every symbol that changed, all of
   its rows from the first changed session on: what is stored from that session on is replaced. A row whose date is
-  null says that the symbol is gone.
+  null says that everything stored of the symbol is.
 -#}
 {% macro get_incremental_changed_rows_sql(arg_dict) %}
     {%- set target = arg_dict['target_relation'] -%}
@@ -10,7 +10,11 @@
     {%- do log('rows written: ' ~ written, info=true) -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
     delete from {{ target }} as stored
-    using (select symbol, coalesce(min(date), '-infinity'::date) as first_date from {{ changed }} group by symbol) as changed
+    using (
+        select symbol, case when count(date) = count(*) then min(date) else '-infinity'::date end as first_date
+        from {{ changed }}
+        group by symbol
+    ) as changed
     where stored.symbol = changed.symbol and stored.date >= changed.first_date;
 
     insert into {{ target }} ({{ columns }})

@@ -124,7 +124,7 @@ def _first_differences(
 ) -> list[Change]:
     """First session of each symbol whose stored bar is not today's, counting bars that came or went.
 
-    Where a symbol's last bars went, its last remaining bar: what is stored from there on is replaced.
+    Where a stored bar went, the last bar before it: what is stored from a computed session on is replaced.
     """
     found = connection.execute(
         f"""
@@ -134,12 +134,12 @@ def _first_differences(
         ), kept AS (
             SELECT symbol, date, {version.digest_sql("stored")} AS digest FROM {stored} AS stored
             WHERE symbol IN (SELECT unnest($symbols))
+        ), different AS (
+            SELECT symbol, min(date) AS date FROM wanted FULL JOIN kept USING (symbol, date)
+            WHERE wanted.digest IS DISTINCT FROM kept.digest GROUP BY symbol
         ), first AS (
-            SELECT symbol, least(
-                min(date) FILTER (wanted.digest IS DISTINCT FROM kept.digest),
-                max(date) FILTER (wanted.date IS NOT NULL)
-            ) AS date
-            FROM wanted FULL JOIN kept USING (symbol, date) GROUP BY symbol
+            SELECT different.symbol, max(wanted.date) FILTER (wanted.date <= different.date) AS date
+            FROM different LEFT JOIN wanted USING (symbol) GROUP BY different.symbol
         )
         SELECT first.symbol, first.date, count(kept.date) FILTER (kept.date < first.date)
         FROM first LEFT JOIN kept USING (symbol) GROUP BY ALL

@@ -45,8 +45,9 @@ def changed_rows(
     Returns
     -------
     RecordBatchReader
-        Per changed symbol every row from its first changed session on, sorted by symbol and date; one row with a null
-        date for a symbol that has no bar any more.
+        Per changed symbol every row from its first changed session on, sorted by symbol and date. Before them one row
+        with a null date for each symbol of which every stored row is to go: it is computed whole, or has no bar any
+        more.
 
     Raises
     ------
@@ -56,14 +57,14 @@ def changed_rows(
     if stored is None or not _fits(connection, stored, version):
         return _reader(version, _load(connection, version, bars), [])
     changes = find_changes(connection, version, bars=compared_bars or bars, stored=stored)
-    gone = [change.symbol for change in changes if change.is_gone]
+    cleared = [change.symbol for change in changes if change.first_date is None]
     found = {change.symbol: change for change in changes if not change.is_gone}
     panel = _load_changes(connection, version, bars=bars, stored=stored, changes=found) if found else None
-    return _reader(version, panel, gone)
+    return _reader(version, panel, cleared)
 
 
-def _reader(version: StoredVersion, panel: Panel | None, gone: list[str]) -> pa.RecordBatchReader:
-    return pa.RecordBatchReader.from_batches(output_schema(version), computed_batches(version, panel, gone))
+def _reader(version: StoredVersion, panel: Panel | None, cleared: list[str]) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(output_schema(version), computed_batches(version, panel, cleared))
 
 
 def _fits(connection: duckdb.DuckDBPyConnection, table: str, version: StoredVersion) -> bool:
@@ -134,7 +135,10 @@ def _load(
 def _previous(
     connection: duckdb.DuckDBPyConnection, version: StoredVersion, stored: str, panel: Panel
 ) -> dict[str, Floats]:
-    """Stored values of the recursive columns on each symbol's last row of context."""
+    """Stored values of the recursive columns on each symbol's last row of context; all of them, or none.
+
+    A column that is not seeded yet needs the ones it reads on every bar, so where one is unknown all begin anew.
+    """
     names = version.columns.recursive
     context = panel.rows.first > panel.rows.bounds[:-1]
     before = panel.rows.first[context] - 1
@@ -152,6 +156,9 @@ def _previous(
     found = connection.execute(
         f"SELECT position, {', '.join(names)} FROM {stored} JOIN feature_context USING (symbol, date)"  # noqa: S608
     ).to_arrow_table()
+    values = {name: found[name].to_numpy() for name in names}
+    all_known = ~np.isnan(np.stack(list(values.values()))).any(axis=0)
+    positions = found["position"].to_numpy()[all_known]
     for name in names:
-        previous[name][found["position"].to_numpy()] = found[name].to_numpy()
+        previous[name][positions] = values[name][all_known]
     return previous

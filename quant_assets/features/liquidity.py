@@ -16,7 +16,8 @@ __all__ = ["amihud_illiquidity_20", "dollar_volume_20", "dollar_volume_zscore_60
 
 def amihud_illiquidity_20(price_change_1d: Floats, dollar_volume: Floats, rows: Rows) -> Floats:
     """Mean over 20 bars of the absolute return per million of currency traded; bars without trading are left out."""
-    return rolling_known_mean(ratio(np.abs(price_change_1d), dollar_volume / 1e6), 20, rows)
+    mean = rolling_known_mean(ratio(np.abs(price_change_1d), dollar_volume / 1e6), 20, rows)
+    return np.where(np.isnan(lag(price_change_1d, 19, rows)), np.nan, mean)
 
 
 def dollar_volume_20(dollar_volume: Floats, rows: Rows) -> Floats:

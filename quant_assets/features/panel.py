@@ -123,12 +123,14 @@ def computed(version: StoredVersion, bars: pl.DataFrame) -> pl.DataFrame:
     return found if isinstance(found, pl.DataFrame) else found.to_frame()
 
 
-def computed_batches(version: StoredVersion, panel: Panel | None, gone: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
-    """Rows to store, a chunk of symbols at a time; first a row with a null date for each symbol of ``gone``."""
+def computed_batches(
+    version: StoredVersion, panel: Panel | None, cleared: Sequence[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Rows to store, a chunk of symbols at a time; first a row with a null date for each symbol of ``cleared``."""
     schema = output_schema(version)
-    if gone:
+    if cleared:
         columns = [
-            pa.array(gone, pa.string()) if name == "symbol" else pa.nulls(len(gone), schema.field(name).type)
+            pa.array(cleared, pa.string()) if name == "symbol" else pa.nulls(len(cleared), schema.field(name).type)
             for name in schema.names
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
