@@ -9,7 +9,7 @@ history therefore gives every bar the scores that a run on its night would have 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -21,6 +21,7 @@ from quant_assets.quality.findings import FINDINGS_SCHEMA, Severity
 from quant_assets.quality.gate import GatePath
 from quant_assets.quality.holes import hole_findings
 from quant_assets.quality.isolation_detector import quarter_start
+from quant_assets.quality.jump_rules import JumpVerdict
 from quant_assets.quality.muting import MutedPatterns
 from quant_assets.quality.repeats import repeat_findings
 from quant_assets.quality.scan_detectors import Detectors, prophet_scores
@@ -148,12 +149,13 @@ class _Panel:
         rows = measured_against(rows, _references(walked), self.measures)
         scores = self._with_scores(rows, refit_date)
         certain = self.certain.filter(pl.col("known_date").is_between(first, last)).drop("known_date")
-        jumps = _verdicts(walked).join(rows, on=_KEYS, how="semi")
+        jumps = _findings((symbol, path.verdicts) for symbol, path in walked).join(rows, on=_KEYS, how="semi")
         decided = pl.concat(
             [jumps.select(_KEYS), _muted_bars(walked), certain.filter(pl.col("severity") == "HIGH").select(_KEYS)]
         )
         judged = _judged(scores, decided, _fresh_levels(walked))
-        found = pl.concat([certain, jumps, score_findings(judged, thresholds)])
+        quiet = _findings((symbol, path.muted) for symbol, path in walked)
+        found = pl.concat([certain, jumps, quiet, score_findings(judged, thresholds)])
         found = self._with_mutes(found)
         raised = found.filter(pl.col("muted_by").is_null()).drop("muted_by")
         withheld = self._withheld(raised, walked, certain)
@@ -225,11 +227,12 @@ def _references(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _verdicts(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:
+def _findings(verdicts: Iterable[tuple[str, Mapping[dt.date, JumpVerdict]]]) -> pl.DataFrame:
+    """The gate's verdicts per symbol as findings."""
     rows = [
-        (symbol, date, v.kind, Severity.HIGH.value, v.details, v.pattern, v.magnitude)
-        for symbol, path in walked
-        for date, v in path.verdicts.items()
+        (symbol, date, verdict.kind, Severity.HIGH.value, verdict.details, verdict.pattern, verdict.magnitude)
+        for symbol, by_date in verdicts
+        for date, verdict in by_date.items()
     ]
     return pl.DataFrame(rows, schema=FINDINGS_SCHEMA, orient="row")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import logging
 
@@ -81,9 +82,7 @@ def test_too_short_a_history_is_a_recorded_failure():
 
 def test_a_fit_that_breaks_is_a_recorded_failure(task):
     """What the library raises becomes the reason; the other fits still run."""
-    broken = ProphetSettings(window_bars=200, minimum_bars=120, changepoints=-1)
-    bars = trending()
-    (bad,) = tasks_for(bars, bars["date"].to_list()[-1:], broken)
+    bad = dataclasses.replace(task, log_close=task.log_close[:-1])
     fits = fit_prophets([bad, task])
     assert [fit.fit.status for fit in fits] == ["failed", "fitted"]
     assert fits[0].fit.reason
