@@ -1,7 +1,5 @@
 """Portfolio forecasts as assets: tonight's distribution, the record that it rests on, and yesterday's verdict."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from pathlib import Path

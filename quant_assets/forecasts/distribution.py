@@ -199,8 +199,9 @@ def balanced_picks(generator: np.random.Generator, rows: int, *, paths: int, ste
     the sampling error of the median is less than half of what independent draws give.
     """
     repeats = -(-paths // rows)
-    whole = np.tile(np.arange(rows, dtype=np.int64), (steps, repeats))
-    return np.ascontiguousarray(generator.permuted(whole, axis=1)[:, :paths].T)
+    whole = np.broadcast_to(np.arange(rows, dtype=np.int64), (steps, repeats, rows))
+    shuffled = generator.permuted(whole, axis=2).reshape(steps, repeats * rows)
+    return np.ascontiguousarray(shuffled[:, :paths].T)
 
 
 def from_draws(draws: Floats, drawdowns: Floats | None = None) -> Forecast:
