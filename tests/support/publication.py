@@ -126,7 +126,14 @@ def _models() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
         )
         metrics += [
             {"model": model, "model_version": version, "metric": "auc", "slice": "all", "value": 0.55, "baseline": 0.5},
-            {"model": model, "model_version": version, "metric": "brier", "slice": "2012", "value": 0.2, "baseline": None},
+            {
+                "model": model,
+                "model_version": version,
+                "metric": "brier",
+                "slice": "2012",
+                "value": 0.2,
+                "baseline": None,
+            },
         ]
     return versions, metrics
 
@@ -135,7 +142,12 @@ def _forecasts() -> list[dict[str, object]]:
     days = new_york_calendar().sessions_between(AS_OF, dt.date(2013, 9, 1))[1:61]
     return [
         {"as_of": AS_OF, "horizon_days": h, "model": model, "target_date": day, "current_value": 100_000.0}
-        | {"p05": 100_000 - 900 * h**0.5, "p50": 100_000.0 + h, "p95": 100_000 + 950 * h**0.5, "mean": 100_000.0 + 2 * h}
+        | {
+            "p05": 100_000 - 900 * h**0.5,
+            "p50": 100_000.0 + h,
+            "p95": 100_000 + 950 * h**0.5,
+            "mean": 100_000.0 + 2 * h,
+        }
         | {"var_95": 900 * h**0.5, "cvar_95": 1_200 * h**0.5}
         for model in ("random_walk", "filtered_simulation")
         for h, day in enumerate(days, start=1)
@@ -153,7 +165,7 @@ def _events() -> list[dict[str, object]]:
 
 def _backtest() -> tuple[list[dict[str, object]], list[dict[str, object]], list[dict[str, object]]]:
     days = sessions()[-50:]
-    measures = {name: 0.1 for name in contract.BACKTESTS.columns[6:]}
+    measures = dict.fromkeys(contract.BACKTESTS.columns[6:], 0.1)
     run = {"backtest_id": "3f2a91", "strategy": "sma_crossover", "parameters": '{"fast": 20}', "symbols": "IBM"}
     run |= {"start_date": days[0], "end_date": days[-1], **measures, "sharpe": None, "trades": 3}
     curve = [
@@ -206,7 +218,9 @@ def example_tables() -> dict[str, pl.DataFrame]:
         "backtests.equity_curves": curve,
         "backtests.trades": trades,
     }
-    frames = {name: pl.DataFrame(found, schema=DECLARED[name].polars_schema, strict=False) for name, found in rows.items()}
+    frames = {
+        name: pl.DataFrame(found, schema=DECLARED[name].polars_schema, strict=False) for name, found in rows.items()
+    }
     bars = ("market_data.daily_prices", "market_data.adjusted_prices", "features.feature_store_v1")
     return frames | {name: _bars(name, seed) for seed, name in enumerate(bars)}
 

@@ -121,7 +121,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     errors: list[dict[str, str]] = []
     near: tuple[str, ...] = ()
     for one in error.errors():
-        name = str(one["loc"][-1]) if len(one["loc"]) > 1 else "query"
+        name = str(one["loc"][-1]) if len(one["loc"]) > 1 else "from"  # of a whole query only the range is judged
         reason = "unknown parameter" if one["type"] == "extra_forbidden" else one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
             near = near_matches(name, sorted(query_parameters(request.app.openapi())))

@@ -44,10 +44,14 @@ def draw_fan(fan: pl.DataFrame, *, title: str, subtitle: str) -> str:
         y=alt.Y("p05:Q", title="value", scale=scale, axis=alt.Axis(format=",.0f")), y2="p95:Q"
     )
     median = base.mark_line(color=_LINE).encode(y=alt.Y("p50:Q", scale=scale))
-    chart = (band + median).properties(
+    layers = (band + median).properties(
         width=_WIDTH,
         height=_HEIGHT,
         title=alt.TitleParams(title, subtitle=[subtitle, "band: 5th to 95th percentile; line: median"], anchor="start"),
+    )
+    # Large type: a phone shows the chart at half its size.
+    chart = layers.configure_axis(labelFontSize=15, titleFontSize=15, tickCount=6).configure_title(
+        fontSize=18, subtitleFontSize=15
     )
     drawn: str = vl_convert.vegalite_to_svg(chart.to_dict(), allowed_base_urls=[])
     return drawn

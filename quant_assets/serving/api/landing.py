@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from typing import Annotated
+from urllib.parse import quote
 
 import jinja2
 from fastapi import APIRouter, Query, Request
@@ -44,7 +45,7 @@ _TEMPLATE = _template()
 
 
 def _links(facts: LandingFacts) -> list[tuple[str, str]]:
-    symbol = facts.signals[0]["symbol"] if facts.signals else facts.first_symbol
+    symbol = quote(facts.signals[0]["symbol"] if facts.signals else facts.first_symbol)
     days = facts.forecast_days or 20
     return [
         ("/api/v1/signals", "signals of the newest session"),

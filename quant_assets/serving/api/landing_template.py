@@ -18,14 +18,16 @@ p{margin:.3rem 0}
 a{color:var(--mark)}
 .soft{color:var(--soft);font-size:.9rem}
 .bad{color:var(--bad)}.good{color:var(--good)}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.5rem;margin:.8rem 0}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(7.4rem,1fr));gap:.5rem;margin:.8rem 0}
 dl div{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.5rem .7rem}
 dt{color:var(--soft);font-size:.8rem}
 dd{margin:0;font-weight:600;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.35rem .5rem .35rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:500;font-size:.85rem}
-td.n,th.n{text-align:right}
+td.n,th.n{text-align:right;white-space:nowrap}
+td.d{white-space:nowrap}
+td.n+td:not(.n),th.n+th:not(.n){padding-left:.6rem}
 td.w{overflow-wrap:anywhere;min-width:8rem}
 .wide{overflow-x:auto}
 meter{width:100%;height:.8rem}
@@ -36,6 +38,7 @@ ul{margin:.3rem 0;padding-left:1.2rem}
 li{margin:.35rem 0}
 code{font-size:.9em;overflow-wrap:anywhere}
 footer{margin-top:2rem;padding-top:.8rem;border-top:1px solid var(--line)}
+@media (max-width:30rem){table{font-size:.84rem}td,th{padding-right:.3rem}}
 summary{cursor:pointer;padding:.4rem 0}
 """
 
@@ -99,7 +102,7 @@ PAGE = """\
 <div class="wide"><table>
 <tr><th>Symbol</th><th>Session</th><th>Kind</th><th>Why</th></tr>
 {% for row in facts.events %}
-<tr><td>{{ row.symbol }}</td><td>{{ row.date }}</td><td>{{ row.kind | replace("_", " ") }}</td>
+<tr><td>{{ row.symbol }}</td><td class="d">{{ row.date }}</td><td>{{ row.kind | replace("_", " ") }}</td>
 <td class="w">{{ row.details }}</td></tr>
 {% endfor %}
 </table></div>
@@ -114,10 +117,11 @@ PAGE = """\
 alt="Fan of the portfolio's value over the next {{ facts.forecast_days }} sessions; the numbers are in the table below">
 </figure>
 <div class="wide"><table>
-<tr><th>Sessions</th><th>Until</th><th class="n">5 %</th><th class="n">Median</th><th class="n">95 %</th>
+<tr><th>Ahead</th><th>Until</th><th class="n">5 %</th><th class="n">Median</th><th class="n">95 %</th>
 <th class="n">VaR 95</th></tr>
 {% for row in facts.forecast %}
-<tr><td>{{ row.horizon_days }}</td><td>{{ row.target_date }}</td><td class="n">{{ row.p05 | amount }}</td>
+<tr><td>{{ row.horizon_days }}</td><td class="d">{{ row.target_date.strftime("%-d %b") }}</td>
+<td class="n">{{ row.p05 | amount }}</td>
 <td class="n">{{ row.p50 | amount }}</td><td class="n">{{ row.p95 | amount }}</td>
 <td class="n">{{ row.var_95 | amount }}</td></tr>
 {% endfor %}

@@ -7,9 +7,10 @@ hold every answer against its model.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, Field, create_model
+from pydantic.fields import FieldInfo
 
 __all__ = ["FACTS_EXAMPLE", "Envelope", "Page", "ProblemDetails", "example_of", "listing_model", "series_model"]
 
@@ -20,7 +21,10 @@ class Page(BaseModel):
     limit: int = Field(description="Rows asked for.", examples=[250])
     offset: int = Field(description="Rows skipped.", examples=[0])
     count: int = Field(description="Rows in this answer.", examples=[1])
-    next: str | None = Field(description="Path and query of the next page; null on the last.", examples=[None])
+    next: str | None = Field(
+        description="Path and query of the next page; null on the last.",
+        examples=["/api/v1/ml/models?limit=250&offset=250"],
+    )
 
 
 class Envelope(BaseModel):
@@ -75,16 +79,10 @@ def listing_model(name: str, row: type[BaseModel], **more: Any) -> type[BaseMode
 
 def series_model(name: str, row: type[BaseModel], **more: Any) -> type[BaseModel]:
     """Model of a page of one series, by columns (default) or by records."""
-    columns = create_model(
+    columns: Any = create_model(
         name.removesuffix("Series") + "Columns",
         __doc__="One list per column, all of the same length.",
-        **cast(
-            "dict[str, Any]",
-            {
-                field_name: (list[field.annotation], Field(description=field.description))  # type: ignore[name-defined]  # a type known at run time
-                for field_name, field in row.model_fields.items()
-            },
-        ),
+        **{field_name: _column(field) for field_name, field in row.model_fields.items()},
     )
     data = {key: [value] for key, value in example_of(row).items()}
     example = FACTS_EXAMPLE | {"symbol": "IBM", "page": example_of(Page), "data": data}
@@ -96,8 +94,16 @@ def series_model(name: str, row: type[BaseModel], **more: Any) -> type[BaseModel
     return _model(name, fields | more, example)
 
 
+def _column(field: FieldInfo) -> Any:
+    """A field of records as a field of columns: a list of what it holds, left out where it may be."""
+    values: Any = list[field.annotation]  # type: ignore[name-defined]  # a type known at run time
+    if field.is_required():
+        return values, Field(description=field.description)
+    return values | None, Field(default=None, description=field.description)
+
+
 def _model(name: str, fields: dict[str, Any], example: dict[str, Any]) -> type[BaseModel]:
     made: type[BaseModel] = create_model(name, __base__=Envelope, __doc__=f"{name} as published.", **fields)
-    made.model_config["json_schema_extra"] = {"examples": [example]}
+    made.model_config["json_schema_extra"] = {"examples": [example_of(made) | example]}
     made.model_rebuild(force=True)
     return made

@@ -35,9 +35,9 @@ class EventRow(BaseModel):
     status: Literal["open", "acknowledged", "dismissed"] = Field(
         description="As of the publication; later decisions of people appear with the next one.", examples=["open"]
     )
-    status_by: str | None = Field(description="Who decided.", examples=[None])
-    status_at: dt.datetime | None = Field(description="When.", examples=[None])
-    note: str | None = Field(description="What they noted.", examples=[None])
+    status_by: str | None = Field(description="Who decided.", examples=["ada"])
+    status_at: dt.datetime | None = Field(description="When.", examples=["2013-03-01T14:00:00Z"])
+    note: str | None = Field(description="What they noted.", examples=["halted, checked"])
 
 
 class SummaryRow(BaseModel):

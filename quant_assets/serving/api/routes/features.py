@@ -126,8 +126,9 @@ def _columns(stored: tuple[str, ...], asked: str | None) -> list[str]:
     unknown = [name for name in wanted if name not in known]
     if unknown or not wanted:
         name = unknown[0] if unknown else asked
-        near = near_matches(name, known)
+        near = near_matches(name[:60], known)
         hint = f"did you mean {', '.join(near)}?" if near else "see /api/v1/features/metadata."
-        error = {"parameter": "columns", "reason": f"unknown feature {name!r}"}
-        raise Problem(422, "invalid", f"There is no feature {name!r}; {hint}", near=near, errors=(error,))
+        shown = name[:60]
+        error = {"parameter": "columns", "reason": f"unknown feature {shown!r}"}
+        raise Problem(422, "invalid", f"There is no feature {shown!r}; {hint}", near=near, errors=(error,))
     return list(dict.fromkeys(["date", *wanted]))

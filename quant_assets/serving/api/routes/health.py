@@ -44,7 +44,10 @@ class Health(Envelope):
     )
     age_seconds: float | None = Field(description="Wall-clock age of the publication.", examples=[1234.5])
     symbols: int = Field(description="Instruments covered.", examples=[7])
-    failure: str | None = Field(description="Why a newer publication is not in use.")
+    failure: str | None = Field(
+        description="Why a newer publication is not in use; null where it is.",
+        examples=["quant-20261121T110431000000.duckdb cannot be read: No such file"],
+    )
     tables: dict[str, TableState] = Field(
         description="Published tables.",
         examples=[{"market_data.daily_prices": {"rows": 19278, "state": "updated"}}],

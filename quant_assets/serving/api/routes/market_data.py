@@ -80,7 +80,9 @@ class MarketRegime(Envelope):
 MarketRegime.model_config["json_schema_extra"] = {"examples": [FACTS_EXAMPLE | example_of(MarketRegime)]}
 MarketRegime.model_rebuild(force=True)
 PriceSeries = series_model(
-    "PriceSeries", PriceRow, adjustment=(str, Field(description="splits_and_dividends or none."))
+    "PriceSeries",
+    PriceRow,
+    adjustment=(str, Field(description="splits_and_dividends or none.", examples=["splits_and_dividends"])),
 )
 RegimeSeries = series_model("RegimeSeries", RegimeDay)
 

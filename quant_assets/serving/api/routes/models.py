@@ -74,7 +74,9 @@ class Experiment(ModelRow):
 ModelDetail.model_config["json_schema_extra"] = {"examples": [FACTS_EXAMPLE | example_of(ModelDetail)]}
 ModelDetail.model_rebuild(force=True)
 ModelList = listing_model("ModelList", ModelRow)
-Comparison = listing_model("Comparison", ComparisonRow, metric=(str, Field(description="The metric compared.")))
+Comparison = listing_model(
+    "Comparison", ComparisonRow, metric=(str, Field(description="The metric compared.", examples=["brier_skill"]))
+)
 ExperimentList = listing_model("ExperimentList", Experiment)
 
 

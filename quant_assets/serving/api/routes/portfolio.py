@@ -86,7 +86,7 @@ def forecast(
             f"No model {query.model!r} forecasts; choose one of {', '.join(made.models)}.",
             near=near_matches(query.model or "", made.models) or made.models,
         )
-    longest = made.fan["horizon_days"].max()
+    longest = made.fan.select(pl.col("horizon_days").max()).item()
     fan = made.fan.filter(pl.col("horizon_days") <= days)
     target = fan.filter(pl.col("horizon_days") == days)
     if not target.height:

@@ -72,8 +72,11 @@ SignalList = listing_model(
 SignalSeries = series_model(
     "SignalSeries",
     SignalDay,
-    model=(str, Field(description="Model.")),
-    reasons=(list[Reason], Field(default=[], description="Of the newest session, the largest first; none of a page.")),
+    model=(str, Field(description="Model.", examples=["direction"])),
+    reasons=(
+        list[Reason],
+        Field(description="Of the newest session, the largest first; only on the first page.", examples=[[]]),
+    ),
 )
 
 
