@@ -67,7 +67,7 @@ def regime_evaluation(
     config: EvaluationConfig, warehouse: dg.ResourceParam[Warehouse], universe: dg.ResourceParam[Universe]
 ) -> dg.MaterializeResult[None]:
     """Score the labels on stored history; when asked, every method on the reference market as well."""
-    now, seeds = dt.datetime.now(dt.UTC), range(config.reference_markets)
+    now, seeds = warehouse.read(RUN_STATE)["source_clock"][0], range(config.reference_markets)
     if not seeds:
         store_evaluation(warehouse, str(universe.market), now=now)
     else:

@@ -39,7 +39,7 @@ def store_evaluation(
     market : str
         Symbol that stands for the market.
     now : datetime
-        Wall clock, in UTC.
+        The source's clock, in UTC.
     seeds : sequence of int
         Reference markets to label, about a minute and a half each with all baselines; empty for the history alone with
         the quick baseline.
@@ -65,10 +65,10 @@ def store_evaluation(
     if not parts:
         return EVALUATION.empty()
     found = pl.concat([part.select(sorted(part.columns)) for part in parts])
-    found = found.with_columns(pl.lit(now, dtype=pl.Datetime("us", "UTC")).alias("evaluated_at"))
+    found = found.with_columns(pl.lit(now, dtype=pl.Datetime("us", "UTC")).alias("computed_at"))
     found = found.select(EVALUATION.column_names).sort(EVALUATION.key)
-    for (source, method), group in found.partition_by("source", "method", as_dict=True).items():
-        store.replace(EVALUATION, group, "source = ? AND method = ?", [source, method])
+    with store.transaction() as connection:
+        store.merge_within(connection, EVALUATION, EVALUATION.validate(found), ignore=["computed_at"])
     return found
 
 

@@ -94,7 +94,7 @@ def run_night(store: TableStore, market: str | None, *, now: dt.datetime, is_ful
     fits = pl.concat([report_rows(path.reports, "market", now), report_rows(symbols.reports, "symbols", now)])
     with store.transaction() as connection:
         if is_rebuilt:
-            _forget(connection, is_full_refresh=is_full_refresh)
+            _forget(store, connection, is_full_refresh=is_full_refresh)
         for table, rows in (
             (MARKET_FEATURES, new_features),
             (MARKET_REGIMES, path.rows),
@@ -153,10 +153,11 @@ def _refit_is_due(closes: pl.DataFrame, standings: dict[str, Standing], known: t
     return not {refit_date(date, every) for date in new.unique()} <= fitted
 
 
-def _forget(connection: duckdb.DuckDBPyConnection, *, is_full_refresh: bool) -> None:
+def _forget(store: TableStore, connection: duckdb.DuckDBPyConnection, *, is_full_refresh: bool) -> None:
     """Delete what is made again: all, or what hangs on the market symbol."""
     for statement in _FORGET_ALL if is_full_refresh else _FORGET_MARKET:
         connection.execute(statement)
+        store.note_change(connection, statement.split()[2])
 
 
 def _fitting(table: Table, rows: pl.DataFrame) -> pl.DataFrame:

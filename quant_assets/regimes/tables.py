@@ -156,7 +156,7 @@ EVALUATION = Table(
         Column("value", "DOUBLE", "The figure; null where there is none (a regime that never came).", nullable=True),
         Column("standard_error", "DOUBLE", "Of the mean over seeds, or Newey-West with 20 lags.", nullable=True),
         Column("detail", "VARCHAR", "The label on a known date; empty otherwise."),
-        Column("evaluated_at", "TIMESTAMPTZ", "Wall clock of the evaluation."),
+        Column("computed_at", "TIMESTAMPTZ", "When the figure last changed, by the source's clock."),
     ),
 )
 
