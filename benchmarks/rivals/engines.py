@@ -5,7 +5,7 @@ usage: engines.py ENGINE RULE PRICES.csv    (columns date, open, high, low, clos
 Signals are computed here again, with pandas or by the engine itself, never taken from the project.
 """
 
-# ruff: noqa: PLC0415 - only the engine that was asked for is imported
+
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def with_vectorbt(rule: str, prices: pd.DataFrame) -> dict:
     }
 
 
-def with_backtrader(rule: str, prices: pd.DataFrame) -> dict:  # noqa: C901 - one class with its callbacks
+def with_backtrader(rule: str, prices: pd.DataFrame) -> dict:
     import backtrader as bt
 
     class Rule(bt.Strategy):

@@ -270,7 +270,7 @@ def _plan(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only ar
     """Turn targets into share changes; ``money`` is what a target of 1 is worth. Returns what they would cost."""
     planned = 0.0
     by_weight, whole, capped = terms[AT_DECISION] == 0.0, terms[WHOLE] != 0.0, terms[PARTICIPATION] > 0.0
-    dust = _ROUNDING * equity
+    dust = _SIZING_TOLERANCE * equity  # below it no order is placed: a minimum fee would be charged for rounding
     for s in range(book.shape[1]):
         paid = market[PRICE, t, s]
         if book[WORKING, s] == 0.0 or not paid > 0.0:
@@ -472,12 +472,16 @@ def _is_idle(terms: Floats, ledger: Floats) -> bool:  # pragma: no cover
 
 
 @_compiled
-def _decides(i: int, decided: Flags) -> bool:  # pragma: no cover
-    """Whether row ``i`` holds a decision on any symbol."""
-    for s in range(decided.shape[1]):  # noqa: SIM110 - a generator cannot be compiled
-        if decided[i, s] != 0:
-            return True
-    return False
+def _end_of_quiet(start: int, first: int, last: int, clock: Floats, decided: Flags) -> int:  # pragma: no cover
+    """First session from ``start`` with a decision or a corporate action; ``last + 1`` where there is none."""
+    symbols = decided.shape[1]
+    end = start
+    while end <= last and clock[EVENTFUL, end] == 0.0:
+        for s in range(symbols):
+            if decided[end - first, s] != 0:
+                return end
+        end += 1
+    return end
 
 
 @_compiled
@@ -495,27 +499,33 @@ def _coast(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only a
 ) -> int:
     """Mark the sessions from ``start`` in which nothing can happen; returns the first one in which something may.
 
-    The same sums as ``_mark`` in the same order, so the same bits, but in a loop that fits vector registers.
+    The same sums as ``_mark`` in the same order, so the same bits.
     """
     if ledger[ORDERS] > 0.0 or not _is_idle(terms, ledger) or ledger[RUINED] != 0.0:
         return start
-    symbols = book.shape[1]
-    end = start
-    while end <= last and clock[EVENTFUL, end] == 0.0 and not _decides(end - first, decided):
-        end += 1
+    end = _end_of_quiet(start, first, last, clock, decided)
     if end == start:
         return start
+    symbols = book.shape[1]
     cash, low, count = ledger[CASH], start - first, end - start
     for k in range(3, len(path)):
         for j in range(low, low + count):
             path[k, j] = 0.0
-    for j in range(count):
-        net = 0.0
-        for s in range(symbols):
-            net += book[SHARES, s] * market[MARK, start + j, s]
-        equity = cash + net
-        path[0, low + j] = equity
-        path[1, low + j] = path[2, low + j] = net / equity
+    if symbols == 1:  # the loop below in a form that fits vector registers
+        held = book[SHARES, 0]
+        for j in range(count):
+            net = held * market[MARK, start + j, 0]
+            equity = cash + net
+            path[0, low + j] = equity
+            path[1, low + j] = path[2, low + j] = net / equity
+    else:
+        for j in range(count):
+            net = 0.0
+            for s in range(symbols):
+                net += book[SHARES, s] * market[MARK, start + j, s]
+            equity = cash + net
+            path[0, low + j] = equity
+            path[1, low + j] = path[2, low + j] = net / equity
     _mark(end - 1, market, book, ledger)
     ledger[SESSIONS] += count
     ledger[TRADED] = ledger[COSTS] = ledger[FINANCING] = ledger[PAID] = 0.0

@@ -112,10 +112,9 @@ def simulate(
     # Another memory layout would be compiled anew.
     weights = np.ascontiguousarray(targets.weights[first : last + 1])
     decided = np.ascontiguousarray(targets.decided[first : last + 1])
-    opening = (weights[0] != 0) & (decided[0] == 0)
-    if opening.any():
+    if weights[0].any():
         decided = decided.copy()
-        decided[0] |= opening
+        decided[0] |= weights[0] != 0
     terms = rules.terms(costs)
     while True:
         book, ledger = np.zeros((kernel.BOOK_FIELDS, symbols)), np.zeros(kernel.LEDGER_FIELDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -41,19 +42,34 @@ class Targets:
         UsageError
             Where a weight is NaN, or a row asks for more than ``max_leverage``.
         """
-        if not np.isfinite(self.weights).all():
+        gross = _largest_gross(np.ascontiguousarray(self.weights))
+        if not np.isfinite(gross):
             row, column = np.argwhere(~np.isfinite(self.weights))[0]
             raise UsageError(
                 f"the strategy {strategy} asks for a weight that is not a number (session {row}, symbol {column}); "
                 "return 0 where there is nothing to hold"
             )
-        gross = np.abs(self.weights).sum(axis=1)
-        if gross.size and gross.max() > max_leverage * (1 + 1e-9):
+        if gross > max_leverage * (1 + 1e-9):
             raise UsageError(
-                f"the strategy {strategy} asks for {gross.max():.2f} times the equity where {max_leverage:g} is "
+                f"the strategy {strategy} asks for {gross:.2f} times the equity where {max_leverage:g} is "
                 "allowed; lower its weights or raise max_leverage"
             )
         return self
+
+
+@numba.njit(cache=True, nogil=True)
+def _largest_gross(weights: Floats) -> float:  # pragma: no cover
+    """Largest sum of absolute weights of any session; not finite where any weight is not."""
+    largest = 0.0
+    for t in range(weights.shape[0]):
+        gross = 0.0
+        for s in range(weights.shape[1]):
+            gross += abs(weights[t, s])
+        if not gross <= largest:  # also true for NaN, which then stays
+            largest = gross
+            if not np.isfinite(gross):
+                break
+    return largest
 
 
 def on_change(weights: Floats) -> Targets:

@@ -78,7 +78,8 @@ class SlowAccount:
             for s in live:
                 wanted = self.orders[s] * scale * (money / prices[s] if by_weight else 1.0)
                 change = _whole(wanted, self.rules.whole_shares) - self.shares[s]
-                trades[s] = min(max(change, -self._cap(t, s)), self._cap(t, s))
+                capped = min(max(change, -self._cap(t, s)), self._cap(t, s))
+                trades[s] = capped if abs(capped) * prices[s] > 1e-8 * equity else 0.0
             again = sum(self._fee(t, s, n, prices[s]) for s, n in trades.items())
             if abs(again - cost) < 1e-13 * equity:
                 break

@@ -120,7 +120,7 @@ def measure_run_into(
     _measure_tails(returns, out)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_REORDER)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _measure_paths(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
     equity: Floats,
     gross_exposure: Floats,
@@ -154,7 +154,7 @@ def _measure_paths(  # noqa: PLR0917  # pragma: no cover - numba knows no keywor
     _measure_activity(equity, gross_exposure, traded, trip_pnl, trip_returns, out)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_REORDER)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _measure_moments(returns: Floats, mean: float, rate: float, out: Floats) -> None:  # pragma: no cover
     count = len(returns)
     second = third = fourth = downside = gains = losses = 0.0
@@ -197,7 +197,7 @@ def _measure_moments(returns: Floats, mean: float, rate: float, out: Floats) -> 
         out[16] = 0.5 * math.erfc(-sharpe * math.sqrt(count - 1) / math.sqrt(spread) / math.sqrt(2.0))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure_drawdown(equity: Floats, out: Floats) -> None:  # pragma: no cover
     peak = limit = equity[0]
     peak_at = deepest_peak = trough = 0
@@ -225,7 +225,7 @@ def _measure_drawdown(equity: Floats, out: Floats) -> None:  # pragma: no cover
     out[7], out[8], out[9] = float(deepest_peak), float(trough), float(recovery)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_REORDER)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _measure_market(  # pragma: no cover
     returns: Floats, market: Floats, mean: float, rate: float, out: Floats
 ) -> None:
@@ -251,7 +251,7 @@ def _measure_market(  # pragma: no cover
         out[15] = (mean - market_mean) / deviation * math.sqrt(_SESSIONS)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_REORDER)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
 def _measure_activity(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
     equity: Floats, gross_exposure: Floats, traded: Floats, trip_pnl: Floats, trip_returns: Floats, out: Floats
 ) -> None:
@@ -286,7 +286,7 @@ def _measure_activity(  # noqa: PLR0917  # pragma: no cover - numba knows no key
     out[20] = money / trips
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _measure_tails(worst_first: Floats, out: Floats) -> None:  # pragma: no cover
     count = len(worst_first)
     if count == 0:
@@ -306,7 +306,7 @@ def _measure_tails(worst_first: Floats, out: Floats) -> None:  # pragma: no cove
         out[_TAILS_FROM + 2] = abs(_percentile(worst_first, 1.0 - _TAIL)) / abs(low)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _percentile(ordered: Floats, share: float) -> float:  # pragma: no cover
     """Linear interpolation between order statistics, NumPy's default."""
     place = share * (len(ordered) - 1)
