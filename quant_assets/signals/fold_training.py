@@ -1,0 +1,115 @@
+"""One fold: fit on its training part, score its tested part. Knows no other fold, so that folds can run anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from quant_assets.foundation.walk_forward import Fold
+from quant_assets.signals.base_rates import base_rates
+from quant_assets.signals.calibration import fit_platt, sigmoid
+from quant_assets.signals.feature_list import rising_features
+from quant_assets.signals.gradient_boosting import fit_booster, staged_scores
+from quant_assets.signals.heuristic import heuristic_parts, heuristic_score
+from quant_assets.signals.labels import uniqueness_weights
+from quant_assets.signals.logistic import fit_logistic
+from quant_assets.signals.model_spec import STAGE_ROUNDS, BoostingParameters, ModelSpec
+from quant_assets.signals.parameter_search import search_parameters
+from quant_assets.signals.training_table import TrainingTable
+
+__all__ = ["FoldScores", "FoldTask", "fit_fold", "is_one_class", "stage_count"]
+
+Floats = npt.NDArray[np.float64]
+
+BASELINE_ROWS = 200_000
+"""Rows beyond which the linear baseline takes every second, third and so on: it has 60 coefficients to fit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldTask:
+    """What a fold needs; can be sent to another process."""
+
+    table: TrainingTable
+    fold: Fold
+    spec: ModelSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldScores:
+    """What came of a fold, for its tested rows in order.
+
+    Parameters
+    ----------
+    stages : array, shape (stages, n)
+        Raw log-odds of the booster after every few rounds.
+    linear : array, shape (n,)
+        Raw log-odds of the logistic baseline.
+    heuristic : array, shape (n,)
+        Probability by the heuristic score, calibrated on the training part; NaN where there is no score.
+    base_rate : array, shape (n,)
+    parameters : BoostingParameters
+        As searched for, where a search was asked for.
+    """
+
+    fold: Fold
+    parameters: BoostingParameters
+    stages: Floats = field(repr=False)
+    linear: Floats = field(repr=False)
+    heuristic: Floats = field(repr=False)
+    base_rate: Floats = field(repr=False)
+
+
+def stage_count(spec: ModelSpec) -> int:
+    """Stages that every fold reports."""
+    return spec.boosting.rounds // STAGE_ROUNDS
+
+
+def is_one_class(labels: Floats) -> bool:
+    """Whether the event happened always or never."""
+    return not len(labels) or bool((labels == labels[0]).all())
+
+
+def fit_fold(task: FoldTask) -> FoldScores:
+    """Fit the booster and the baselines on the training part and score the tested part."""
+    table, fold, spec = task.table, task.fold, task.spec
+    train, test = table.where(fold.train), table.where(fold.test)
+    rates = base_rates(train.symbols, train.labels)
+    parameters = spec.boosting
+    if is_one_class(train.labels):
+        level = float(np.log(rates.pooled) - np.log1p(-rates.pooled))
+        stages, linear = np.full((stage_count(spec), len(test)), level), np.full(len(test), level)
+    else:
+        weights = uniqueness_weights(train.symbol_codes, train.bar_numbers, spec.label.horizon_days)
+        if spec.tuning_trials:
+            parameters = search_parameters(train, weights, spec)
+        stages = _boosted(train, test, weights, spec, parameters)
+        step = -(-len(train) // BASELINE_ROWS)
+        linear_model = fit_logistic(train.matrix[::step], train.labels[::step], weights[::step])
+        linear = linear_model.log_odds(test.matrix)
+    return FoldScores(fold, parameters, stages, linear, _heuristic(train, test), rates.of(test.symbols))
+
+
+def _boosted(
+    train: TrainingTable, test: TrainingTable, weights: Floats, spec: ModelSpec, parameters: BoostingParameters
+) -> Floats:
+    booster = fit_booster(
+        train.matrix,
+        train.labels,
+        weights,
+        train.features,
+        parameters=parameters,
+        rounds=parameters.rounds,
+        seed=spec.seed,
+        rising=rising_features(spec.label.threshold),
+    )
+    return staged_scores(booster, test.matrix, stage_count(spec))
+
+
+def _heuristic(train: TrainingTable, test: TrainingTable) -> Floats:
+    """Probabilities of the heuristic: its score has nothing to fit, so the training part itself calibrates it."""
+    known = heuristic_score(heuristic_parts(train.matrix, train.features))
+    is_known = ~np.isnan(known)
+    line = fit_platt(known[is_known], train.labels[is_known])
+    return sigmoid(line.log_odds(heuristic_score(heuristic_parts(test.matrix, test.features))))

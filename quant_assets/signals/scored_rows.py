@@ -1,0 +1,110 @@
+"""Out-of-sample predictions with what happened and what the naive forecasts said: what is evaluated and compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from quant_assets.signals.training_table import TrainingTable
+from quant_assets.signals.walk_forward_training import WalkForwardResult
+
+__all__ = ["ScoredRows", "prediction_rows", "scored_rows"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredRows:
+    """Rows with known labels, all arrays of shape (n,).
+
+    Parameters
+    ----------
+    horizon_days : int
+    opponents : dict of str to array
+        Probabilities of other forecasts on the same rows, NaN where they have none.
+    """
+
+    horizon_days: int
+    symbols: npt.NDArray[np.str_] = field(repr=False)
+    dates: npt.NDArray[np.datetime64] = field(repr=False)
+    regimes: npt.NDArray[np.str_] = field(repr=False)
+    probability: Floats = field(repr=False)
+    base_rate: Floats = field(repr=False)
+    labels: Floats = field(repr=False)
+    forward_returns: Floats = field(repr=False)
+    opponents: dict[str, Floats] = field(repr=False, default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> ScoredRows:
+        """Some of the rows."""
+        return ScoredRows(
+            self.horizon_days,
+            self.symbols[chosen],
+            self.dates[chosen],
+            self.regimes[chosen],
+            self.probability[chosen],
+            self.base_rate[chosen],
+            self.labels[chosen],
+            self.forward_returns[chosen],
+            {name: values[chosen] for name, values in self.opponents.items()},
+        )
+
+
+def scored_rows(
+    table: TrainingTable, result: WalkForwardResult, horizon_days: int, champion: pl.DataFrame | None = None
+) -> ScoredRows:
+    """The reported predictions whose label is known.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    result : WalkForwardResult
+    horizon_days : int
+    champion : DataFrame, optional
+        symbol, date, probability: the champion's own out-of-sample predictions.
+    """
+    predictions = result.predictions
+    known = ~np.isnan(table.labels[predictions.rows])
+    rows = predictions.rows[known]
+    opponents = {"logistic": predictions.linear[known], "heuristic": predictions.heuristic[known]}
+    if champion is not None and champion.height:
+        opponents["champion"] = _aligned(table.symbols[rows], table.dates[rows], champion)
+    return ScoredRows(
+        horizon_days,
+        table.symbols[rows],
+        table.dates[rows],
+        table.regimes[rows],
+        predictions.probability[known],
+        predictions.base_rate[known],
+        table.labels[rows],
+        table.forward_returns[rows],
+        opponents,
+    )
+
+
+def prediction_rows(table: TrainingTable, result: WalkForwardResult) -> pl.DataFrame:
+    """symbol, date, fold, probability, base_rate, label (null until known) of every reported prediction."""
+    predictions = result.predictions
+    return pl.DataFrame(
+        {
+            "symbol": table.symbols[predictions.rows],
+            "date": pl.Series(table.dates[predictions.rows]).cast(pl.Date),
+            "fold": pl.Series(predictions.folds).cast(pl.Int32),
+            "probability": predictions.probability,
+            "base_rate": predictions.base_rate,
+            "label": pl.Series(table.labels[predictions.rows]).fill_nan(None),
+        }
+    ).sort("symbol", "date")
+
+
+def _aligned(symbols: npt.NDArray[np.str_], dates: npt.NDArray[np.datetime64], other: pl.DataFrame) -> Floats:
+    """Another forecast's probability on given rows, NaN where it has none."""
+    wanted = pl.DataFrame({"symbol": symbols, "date": pl.Series(dates).cast(pl.Date)})
+    joined = wanted.join(other.select("symbol", "date", "probability"), on=["symbol", "date"], how="left")
+    found: Floats = joined["probability"].fill_null(np.nan).to_numpy()
+    return found
