@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-__all__ = ["Move", "SymbolBars"]
+__all__ = ["LEAST_SLACK", "NEAR", "Move", "SymbolBars"]
+
+NEAR = 4.0
+"""Volatilities within which a price has returned to a level, or still holds one; 0.3 % of packaged days move more."""
+LEAST_SLACK = 0.05
+"""Log slack of the same where a symbol has too little history for a volatility."""
+_FIRST_VOLATILITY = 0.02
+"""Volatility taken for such a symbol to pick out moves worth a look."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -119,3 +126,23 @@ class SymbolBars:
         if market * surprise > 0:
             surprise = np.sign(surprise) * max(0.0, abs(surprise) - abs(market))
         return Move(float(log_return), float(log_return - action), float(action), float(scale), float(surprise / scale))
+
+    def suspects(self) -> npt.NDArray[np.bool_]:
+        """Bars whose move since the bar before is worth a look: large, or with a corporate action."""
+        moves = np.abs(np.diff(self.log_close, prepend=self.log_close[:1]))
+        actions = np.abs(np.diff(self.action_log, prepend=self.action_log[:1]))
+        found: npt.NDArray[np.bool_] = (moves > NEAR * np.nan_to_num(self.volatility_1d, nan=_FIRST_VOLATILITY)) | (
+            actions > 0.1
+        )
+        return found
+
+    def is_near(self, row: int, level_row: int, slack: float = 0.0) -> bool:
+        """Whether bar ``row`` is at the level of another, within what the sessions between explain, or ``slack``."""
+        move = self.move(row, level_row)
+        if not np.isfinite(move.scale):
+            return abs(move.log_return) <= max(slack, LEAST_SLACK)
+        return move.score_size <= NEAR or abs(move.log_return) <= slack
+
+    def is_nearer(self, row: int, level_row: int, other_row: int) -> bool:
+        """Whether bar ``row`` is nearer to the level of one bar than to that of another."""
+        return abs(self.move(row, level_row).log_return) < abs(self.move(row, other_row).log_return)

@@ -18,7 +18,7 @@ from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.quality.bar_measures import measured_against
 from quant_assets.quality.event_records import ACKNOWLEDGED, DISMISSED
 from quant_assets.quality.findings import FINDINGS_SCHEMA, Severity
-from quant_assets.quality.gate import GatePath
+from quant_assets.quality.gate_records import GatePath
 from quant_assets.quality.holes import hole_findings
 from quant_assets.quality.isolation_detector import quarter_start
 from quant_assets.quality.jump_rules import JumpVerdict
@@ -161,7 +161,12 @@ class _Panel:
         withheld = self._withheld(raised, walked, certain)
         self.raised.append(raised)
         self.withheld.append(withheld)
-        self.excluded = pl.concat([self.excluded, withheld.select(_KEYS)]).unique()
+        later = pl.DataFrame(
+            [(symbol, date) for symbol, path in walked for date in path.hindsight],
+            schema={"symbol": pl.String, "date": pl.Date},
+            orient="row",
+        )
+        self.excluded = pl.concat([self.excluded, withheld.select(_KEYS), later]).unique()
         complete = _score_rows(scores, found, withheld)
         self.scored.append(complete)
         self.new_scores.append(complete)

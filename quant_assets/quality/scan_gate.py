@@ -12,7 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from quant_assets.quality.event_records import dismissed_events
-from quant_assets.quality.gate import GateHistory, GatePath, SymbolGate, Withheld
+from quant_assets.quality.gate import SymbolGate
+from quant_assets.quality.gate_records import GateHistory, GatePath, Withheld
 from quant_assets.quality.jump_rules import FREEZING_KINDS, PRICE_JUMP
 from quant_assets.quality.muting import MutedPatterns
 from quant_assets.quality.reference import SymbolBars

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from quant_assets.quality.event_records import dismissed_events, event_records, quarantine_records
-from quant_assets.quality.gate import ANY_PRICE_KIND, RESOLVED
+from quant_assets.quality.gate_records import ANY_PRICE_KIND, RESOLVED
 from quant_assets.quality.scan_detectors import Detectors
 from quant_assets.quality.scan_gate import PanelGate
 from quant_assets.quality.scan_state import ScanInput, ScanResult, SentinelState
@@ -71,6 +71,7 @@ def scan_outcome(
     fresh = found.withheld.join(kept, on=_KEYS, how="anti").join(
         identities.rename({"date": "event_date"}), on=["symbol", "event_date", "kind"], how="left"
     )
+    fresh = pl.concat([fresh, _hindsight(gate, identities, state)])
     quarantined = quarantine_records(fresh, scan.bars, quarantined_at=scan.now)
     restated = in_force.join(scores, on=_KEYS, how="semi").join(fresh, on=_KEYS, how="anti")
     releases = _releases(state, gate, restated)
@@ -93,6 +94,22 @@ def _event_identities(state: SentinelState, events: pl.DataFrame) -> pl.DataFram
     columns = ("symbol", "date", "kind", "event_id", "detected_at")
     known = pl.concat([state.events.select(columns), events.select(columns)]).sort("detected_at", maintain_order=True)
     return known.unique(("symbol", "date", "kind"), keep="last", maintain_order=True).drop("detected_at")
+
+
+def _hindsight(gate: PanelGate, identities: pl.DataFrame, state: SentinelState) -> pl.DataFrame:
+    """Bars that had passed and are withheld now, under the event of their jump where one was raised."""
+    rows = [
+        (symbol, entry.date, entry.event_date, entry.kind, entry.reason)
+        for symbol, path in gate.paths
+        for entry in path.hindsight.values()
+    ]
+    prices = identities.filter(pl.col("kind").is_in(list(_PRICE_KINDS))).unique(["symbol", "date"], keep="first")
+    events = prices.select("symbol", pl.col("date").alias("event_date"), "event_id")
+    joined = pl.DataFrame(rows, schema=WITHHELD_SCHEMA, orient="row").join(
+        events, on=["symbol", "event_date"], how="left"
+    )
+    dismissed = pl.col("event_id").is_in(dismissed_events(state.events)).fill_null(value=False)
+    return joined.filter(~dismissed)
 
 
 def _releases(state: SentinelState, gate: PanelGate, restated: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quant_assets.quality.gate import ANY_PRICE_KIND, GateHistory, SymbolGate, Withheld
+from quant_assets.quality.gate import SymbolGate
+from quant_assets.quality.gate_records import ANY_PRICE_KIND, GateHistory, Withheld
 from quant_assets.quality.muting import MutedPatterns
 from quant_assets.quality.reference import SymbolBars
 from quant_assets.quality.scan_preparation import prepare_bars
@@ -176,6 +177,27 @@ def test_the_way_back_from_a_spike_that_had_passed_is_no_event(bars, dates):
     (confirmation,) = path.confirmations
     assert (confirmation.kind, confirmation.verdict) == (ANY_PRICE_KIND, "confirmed")
     assert path.reference == {dates[ROW + 1]: dates[ROW - 1]}
+
+
+def test_a_level_that_had_passed_as_news_is_withheld_once_it_is_taken_back(bars, dates):
+    """A missed split on a busy day passes; the bar that takes it back is no error, and shows that its bars were."""
+    halved = scaled(bars, "S1", dates[ROW : ROW + 10], 0.5)
+    halved = changed(halved, "S1", dates[ROW], volume=pl.col("volume") * 20)
+    path = walk(halved)
+    assert (path.verdicts, path.withheld) == ({}, {})
+    assert list(path.hindsight) == dates[ROW : ROW + 10]
+    assert [(c.verdict, c.event_date, c.known_date) for c in path.confirmations] == [
+        ("confirmed", dates[ROW], dates[ROW + 10])
+    ]
+
+
+def test_news_there_and_back_is_left_alone(bars, dates):
+    """Two moves of ordinary size in opposite directions, each on heavy volume, withhold nothing in hindsight."""
+    moved = scaled(bars, "S1", dates[ROW : ROW + 10], 0.9)
+    for date in (dates[ROW], dates[ROW + 10]):
+        moved = changed(moved, "S1", date, volume=pl.col("volume") * 8)
+    path = walk(moved)
+    assert (path.withheld, path.hindsight) == ({}, {})
 
 
 def test_a_stale_run_is_passed_over(bars, dates):
