@@ -132,7 +132,7 @@ def test_records_and_columns_hold_the_same(api):
 
 
 def test_date_range_includes_both_ends(api):
-    """from and to are both included, whatever the page."""
+    """Both ends of a range are included, whatever the page."""
     days = sessions()
     body = get(api, "/api/v1/market-data/prices/IBM", **{"from": days[3].isoformat(), "to": days[9].isoformat()})
     assert body["data"]["date"] == [day.isoformat() for day in days[3:10]]

@@ -82,7 +82,8 @@ async def _take_newest(publications: Publications) -> None:
         publications.take(snapshot)
         _LOG.info("serving %s", snapshot.publication.name)
     elif publications.failure is not None and publications.failure != before:
-        _LOG.warning("%s; the former publication is served", publications.failure)
+        former = "nothing" if publications.current is None else "the former publication"
+        _LOG.warning("%s; %s is served", publications.failure, former)
 
 
 async def _watch(publications: Publications, seconds: float) -> None:

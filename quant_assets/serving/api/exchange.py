@@ -44,7 +44,7 @@ def preferred_type(accept: bytes | None, offered: Sequence[str]) -> str:
             return (0.0, 0)
         specificity = {media: 2, f"{kind}/*": 1, "*/*": 0}
         named, quality = max(covering, key=lambda pair: specificity[pair[0]])
-        return (quality, 1 if named == media else 0)
+        return (quality, 1 if named == media and quality else 0)
 
     return max(offered, key=weight) if ranges else offered[0]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import duckdb
-import numpy as np
 import polars as pl
 
 __all__ = ["SESSIONS", "NewestRows", "preload"]
@@ -39,11 +38,8 @@ class NewestRows:
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame.sort("symbol", "date", maintain_order=True).rechunk()
-        symbols = self.frame["symbol"]
-        runs = symbols.rle().struct.unnest() if len(symbols) else pl.DataFrame({"len": [], "value": []})
-        ends = np.cumsum(runs["len"].to_numpy()).astype(int)
-        starts = np.concatenate([[0], ends[:-1]]).astype(int)
-        self._spans = dict(zip(runs["value"].to_list(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True))
+        spans = self.frame.with_row_index("row").group_by("symbol").agg(pl.col("row").min(), pl.len())
+        self._spans = {symbol: (row, row + count) for symbol, row, count in spans.iter_rows()}
 
     def page(self, symbol: str, *, limit: int, offset: int) -> pl.DataFrame | None:
         """The ``limit`` newest rows after the ``offset`` newest ones, and one more to know that there are more.

@@ -29,7 +29,6 @@ _SETTINGS = (
     "SET threads TO 1",
     "SET memory_limit = '1GB'",
     "SET enable_external_access = false",
-    "SET lock_configuration = true",
 )
 
 
