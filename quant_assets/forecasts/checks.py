@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+_ENOUGH_ORIGINS = 200
+"""Four years of weeks; the share of fewer outcomes strays by more than two points by chance alone."""
+
+
 @dg.asset_check(
     asset=asset_key(PORTFOLIO_FORECASTS),
     blocking=True,
@@ -112,7 +116,8 @@ def forecasts_do_not_look_ahead(
 )
 def coverage_is_as_stated(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """List horizons whose coverage is outside the goal."""
-    rows = warehouse.read(FORECAST_EVALUATIONS, ["horizon_days", "coverage_90"], "model = ?", [SELECTED])
+    where = "model = ? AND origins >= ?"
+    rows = warehouse.read(FORECAST_EVALUATIONS, ["horizon_days", "coverage_90"], where, [SELECTED, _ENOUGH_ORIGINS])
     outside = rows.filter(~pl.col("coverage_90").is_between(0.88, 0.92))
     listed = ", ".join(f"{horizon}: {share:.3f}" for horizon, share in outside.iter_rows())
     return dg.AssetCheckResult(

@@ -127,8 +127,9 @@ def _served(made: dict[str, Forecast | Unavailable], choice: Choice) -> str:
     for place in choice.order:
         if isinstance(made[MODEL_NAMES[place]], Forecast):
             return MODEL_NAMES[place]
-    reasons = "; ".join(f"{name}: {one.reason}" for name, one in made.items() if isinstance(one, Unavailable))
-    raise DataError(f"no model can forecast this portfolio tonight ({reasons}); fetch more history for its symbols.")
+    # The random walk needs least, so its reason is the one that a person can do something about.
+    reason = next(one.reason for one in made.values() if isinstance(one, Unavailable))
+    raise DataError(f"no model can forecast this portfolio tonight: {reason}; fetch more history for its symbols.")
 
 
 def _forecast_rows(
