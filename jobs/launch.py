@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ def launch(
     instance: dg.DagsterInstance,
     run_config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
+    assets: Sequence[dg.AssetKey] | None = None,
     on_progress: Callable[[tuple[AssetResult, ...]], None] | None = None,
 ) -> RunResult:
     """Run a job in process and report progress while it runs.
@@ -46,6 +47,8 @@ def launch(
     instance : dagster.DagsterInstance
         The home's instance, so that the UI shows the run.
     run_config, tags : mapping, optional
+    assets : sequence of AssetKey, optional
+        Make only these of the job's assets; all of them where left out.
     on_progress : callable, optional
         Called from a second thread with every planned asset as known so far.
     """
@@ -64,7 +67,12 @@ def launch(
     watcher.start()
     try:
         outcome = job.execute_in_process(
-            run_config=run_config, instance=instance, tags=tags, run_id=run_id, raise_on_error=False
+            run_config=run_config,
+            instance=instance,
+            tags=tags,
+            run_id=run_id,
+            raise_on_error=False,
+            asset_selection=assets,
         )
     finally:
         stop.set()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 
 import pytest
@@ -11,10 +13,18 @@ EMBEDDED = {"SPX": "index", "AAPL": "equity", "IBM": "equity", "MSFT": "equity",
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory) -> Installation:
-    """An installation after one night on the embedded source, made once; do not write to it."""
-    made = installation(tmp_path_factory.mktemp("filled"), EMBEDDED)
-    result = made.run()
-    assert result.is_success, result.first_error
+    """An installation after one night on the embedded source, made once for all test processes; do not write to it."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder, done = shared / "filled", shared / "filled.done"
+    with (shared / "filled.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = installation(folder, EMBEDDED)
+        if not done.exists():
+            result = made.run()
+            assert result.is_success, result.first_error
+            done.touch()
     return made
 
 

@@ -1,7 +1,5 @@
 """Regimes as assets: labels of the market and of each symbol, what they were made with, and how good they are."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import multiprocessing

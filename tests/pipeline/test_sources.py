@@ -11,7 +11,7 @@ from quant_assets.replay.notices import Notice
 from quant_assets.replay.server import ReplayServer
 from quant_assets.replay.synthetic.market import SyntheticHistory
 from quant_assets.replay.synthetic.parameters import EventRates
-from tests.support.pipeline import installation
+from tests.support.pipeline import PRICES_AND_FEATURES, installation
 
 SYMBOLS = ("SYM000", "SYM001", "SYM002")
 HISTORY = SyntheticHistory(seed=11, symbols=4, years=3, rates=EventRates.none())
@@ -42,7 +42,7 @@ def metadata(result, asset="market_data/daily_prices"):
 def test_any_server_of_the_protocol_serves_a_night(tmp_path, premium):
     """With a base URL, a key and other symbols the whole night runs on that server's data, one call a symbol."""
     made = vendor(tmp_path, premium)
-    result = made.run()
+    result = made.run(rooms=PRICES_AND_FEATURES)
     assert result.is_success, result.first_error
     prices = [request for request in premium.requests if request.function.startswith("TIME_SERIES")]
     assert [(request.function, request.outputsize) for request in prices] == [
@@ -55,13 +55,13 @@ def test_any_server_of_the_protocol_serves_a_night(tmp_path, premium):
 def test_dead_symbol_degrades_itself_alone(tmp_path, premium):
     """A symbol that the vendor does not know is listed with its reason, and can be asked for alone."""
     made = vendor(tmp_path, premium, (*SYMBOLS, "GONE"))
-    result = made.run()
+    result = made.run(rooms=PRICES_AND_FEATURES)
     assert result.is_success
     assert metadata(result)["symbols_failed"] == 1
     assert metadata(result)["failed"][0].startswith("GONE: bad_symbol")
     assert made.read("SELECT count(DISTINCT symbol) FROM features.feature_store_v1") == [(3,)]
     premium.requests.clear()
-    again = made.run(symbols=["GONE"])
+    again = made.run(rooms=PRICES_AND_FEATURES, symbols=["GONE"])
     assert again.is_success
     assert {request.symbol for request in premium.requests} == {"GONE"}
     assert made.read("SELECT count(*) FROM market_data.fetch_log WHERE symbol = 'GONE'")[0][0] >= 2
@@ -73,10 +73,10 @@ def test_next_session_costs_one_compact_call_a_symbol(tmp_path):
     clock = ReplayClock.after(calendar.shift(LAST, -1))
     with ReplayServer(HISTORY, plan="1200", clock=clock) as server:
         made = vendor(tmp_path, server)
-        assert made.run().is_success
+        assert made.run(rooms=PRICES_AND_FEATURES).is_success
         server.requests.clear()
         clock.move_to(LAST)
-        result = made.run()
+        result = made.run(rooms=PRICES_AND_FEATURES)
         assert {(r.function, r.outputsize) for r in server.requests} == {("TIME_SERIES_DAILY_ADJUSTED", "compact")}
     assert metadata(result)["rows_new"] == 3
     assert metadata(result)["rows_changed"] == 0
@@ -87,7 +87,7 @@ def test_free_key_takes_compact_and_names_the_hole(tmp_path):
     """On a free plan full history is refused once, compact is taken, and the hole is told with the way to fill it."""
     with ReplayServer(HISTORY, plan="free") as server:
         made = vendor(tmp_path, server, SYMBOLS[:1], ALPHA_VANTAGE_PLAN="free")
-        result = made.run()
+        result = made.run(rooms=PRICES_AND_FEATURES)
         asked = [(request.function, request.outputsize) for request in server.requests]
     assert result.is_success, result.first_error
     assert ("TIME_SERIES_DAILY", "compact") in asked
@@ -110,7 +110,7 @@ def test_spent_quota_leaves_the_rest_for_tomorrow(tmp_path):
         day = quota_day(server.now())
         for _ in range(22):
             assert ledger.reserve(fingerprint("not-a-real-key"), day, 25)
-        result = made.run()
+        result = made.run(rooms=PRICES_AND_FEATURES)
         assert len(server.requests) == 1
     assert result.is_success, result.first_error
     assert metadata(result)["symbols_deferred"] >= 2
@@ -149,14 +149,14 @@ def test_restatement_becomes_a_revision(tmp_path):
     history = SyntheticHistory(seed=11, symbols=1, years=1, rates=EventRates.none())
     with ReplayServer(history, plan="1200", clock=clock, faults=faults) as server:
         made = vendor(tmp_path, server, SYMBOLS[:1])
-        assert made.run().is_success
+        assert made.run(rooms=PRICES_AND_FEATURES).is_success
         before = made.read("SELECT date, close FROM market_data.daily_prices ORDER BY date DESC LIMIT 1")[0]
         import duckdb  # noqa: PLC0415 - stands for a stored value that differs from what the vendor sends now
 
         with duckdb.connect(str(made.home.warehouse)) as connection:
             connection.execute("UPDATE market_data.daily_prices SET close = close + 1 WHERE date = ?", [before[0]])
         clock.move_to(LAST)
-        result = made.run()
+        result = made.run(rooms=PRICES_AND_FEATURES)
     assert metadata(result)["rows_changed"] == 1
     revisions = made.read("SELECT date, field, old_value, new_value FROM market_data.price_revisions")
     assert revisions == [(before[0], "close", before[1] + 1, before[1])]

@@ -20,6 +20,9 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.settings import Settings
 
+PRICES_AND_FEATURES = ("market_data", "features")
+"""Rooms of the nights that are about prices: the others would take their time and add nothing to what is tested."""
+
 BOOKKEEPING = {
     "ops.publications",
     "ops.table_changes",
@@ -75,15 +78,28 @@ class Installation:
     def command(*arguments: str) -> list[str]:
         return [sys.executable, "-W", "ignore", "-m", "quant_assets.cli", *arguments]
 
-    def run(self, job: str = "nightly", *, tags: Mapping[str, str] | None = None, **config: Any) -> RunResult:
-        """Run a job in this process on this installation."""
+    def run(
+        self,
+        job: str = "nightly",
+        *,
+        tags: Mapping[str, str] | None = None,
+        rooms: Sequence[str] | None = None,
+        **config: Any,
+    ) -> RunResult:
+        """Run a job in this process on this installation; with ``rooms`` only their assets."""
         prepare_instance_folder(self.home)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         run_config = quiet | ({"ops": {"fetch_prices": {"config": config}}} if config else {})
         with self._as_environment(), dg.DagsterInstance.from_config(str(self.home.dagster)) as instance:
             from quant_assets.definitions import defs  # noqa: PLC0415 - reads the environment just set
 
-            return launch(defs().resolve_job_def(job), instance=instance, run_config=run_config, tags=tags)
+            definitions = defs()
+            assets = None
+            if rooms is not None:
+                keys = definitions.resolve_asset_graph().materializable_asset_keys
+                assets = [key for key in keys if key.path[0] in (*rooms, "serving")]
+            made = definitions.resolve_job_def(job)
+            return launch(made, instance=instance, run_config=run_config, tags=tags, assets=assets)
 
     @contextmanager
     def _as_environment(self) -> Iterator[None]:
