@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import polars as pl
 import pytest
 
+from quant_assets.quality.isolation_detector import IsolationSettings
 from quant_assets.quality.planting import plant_bad_bars
 from quant_assets.quality.scan import scan_bars
 from quant_assets.quality.scan_state import ScanSettings, SentinelState
@@ -91,7 +93,8 @@ def test_the_synthetic_market_agrees():
     clean = as_stored(pl.concat([market.bars(s).with_columns(pl.lit(s).alias("symbol")) for s in market.symbols()]))
     clean = clean.sort("symbol", "date")
     wrong, truth = plant_bad_bars(clean, seed=4, every_sessions=32)
-    score = score_detection(truth, flags(scan_bars(scan_input(wrong), SentinelState(), SETTINGS)), wrong)
+    quick = dataclasses.replace(SETTINGS, isolation=IsolationSettings(trees=25))
+    score = score_detection(truth, flags(scan_bars(scan_input(wrong), SentinelState(), quick)), wrong)
     assert score.material_recall > 0.95
-    quiet = flags(scan_bars(scan_input(clean), SentinelState(), SETTINGS))
+    quiet = flags(scan_bars(scan_input(clean), SentinelState(), quick))
     assert len(quiet) <= 0.005 * len(clean)

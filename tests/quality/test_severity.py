@@ -6,7 +6,7 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quant_assets.quality.findings import FINDINGS_SCHEMA, Severity
@@ -140,6 +140,7 @@ def test_the_words_name_the_figures():
     assert "5.5 volatilities more than the market, on 1.0 times the usual volume" in details
 
 
+@settings(max_examples=40)
 @given(st.fixed_dictionaries({name: st.one_of(st.none(), st.floats(-50, 50)) for name in SCORES}))
 def test_more_is_never_less_severe(change):
     """Scores alone never raise HIGH, and doubling every score raises at least as much."""
