@@ -14,6 +14,9 @@ from quant_assets.backtests.storage import read_inputs, report_path, store_outco
 from quant_assets.backtests.tables import RUNS, TABLES
 from quant_assets.foundation.errors import UsageError
 from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES
+from quant_assets.quality.tables import QUARANTINED_PRICES
+from quant_assets.regimes.tables import MARKET_REGIMES
+from quant_assets.signals.tables import MODELS, WALK_FORWARD_PREDICTIONS
 from quant_assets.strategies import STRATEGIES
 from resources.warehouse import Warehouse, asset_key, table_metadata, table_spec
 
@@ -22,9 +25,10 @@ __all__ = ["BacktestConfig", "backtest_tables"]
 _INPUTS = (
     DAILY_PRICES,
     CORPORATE_ACTIONS,
-    dg.AssetKey(["quality", "quarantined_prices"]),
-    dg.AssetKey(["regimes", "market_regimes"]),
-    dg.AssetKey(["signals", "walk_forward_predictions"]),
+    QUARANTINED_PRICES,
+    MARKET_REGIMES,
+    WALK_FORWARD_PREDICTIONS,
+    MODELS,
 )
 _SHOWN = 15
 _Terms = TypeVar("_Terms", Rules, Costs)

@@ -35,12 +35,18 @@ ORDER BY ALL
 _REGIMES = "SELECT date, regime FROM regimes.market_regimes ORDER BY date"
 # The champion's predictions; before there is a champion, those of the newest version that has any.
 _PREDICTIONS = """
-SELECT symbol, date, probability FROM signals.walk_forward_predictions
-WHERE model = 'direction' AND model_version = coalesce(
-    (SELECT max(model_version) FROM signals.models WHERE model = 'direction' AND alias = 'champion'
-        AND model_version IN (SELECT model_version FROM signals.walk_forward_predictions WHERE model = 'direction')),
-    (SELECT max(model_version) FROM signals.walk_forward_predictions WHERE model = 'direction')
+WITH versions AS (SELECT DISTINCT model_version FROM signals.walk_forward_predictions WHERE model = 'direction'),
+chosen AS (
+    SELECT versions.model_version FROM versions
+    LEFT JOIN signals.models AS models ON models.model_version = versions.model_version
+    ORDER BY
+        coalesce(models.alias = 'champion', false) DESC,
+        models.created_at DESC NULLS LAST,
+        versions.model_version DESC
+    LIMIT 1
 )
+SELECT symbol, date, probability FROM signals.walk_forward_predictions
+WHERE model = 'direction' AND model_version = (SELECT model_version FROM chosen)
 ORDER BY symbol, date
 """
 _NO_PREDICTIONS = {"symbol": pl.String, "date": pl.Date, "probability": pl.Float64}

@@ -15,11 +15,12 @@ from quant_assets.backtests.requests import Request, perform
 from quant_assets.backtests.storage import read_inputs, report_path, store_outcome, write_reports
 from quant_assets.backtests.tables import EQUITY_CURVES, RUNS, TABLES, TRADES
 from quant_assets.foundation.errors import DataError, UsageError
-from quant_assets.foundation.tables import Column, Table
 from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES
 from quant_assets.ops.tables import INSTRUMENTS, RUN_STATE
 from quant_assets.quality.tables import QUARANTINED_PRICES
 from quant_assets.regimes.tables import MARKET_REGIMES
+from quant_assets.signals.tables import MODELS
+from quant_assets.signals.tables import WALK_FORWARD_PREDICTIONS as PREDICTIONS
 from quant_assets.strategies import STRATEGIES
 from resources.warehouse import Warehouse
 from tests.support.packaged_panel import packaged_bars
@@ -27,35 +28,24 @@ from tests.support.packaged_panel import packaged_bars
 CLOCK = dt.datetime(2013, 3, 1, 22, tzinfo=dt.UTC)
 AS_OF = dt.date(2009, 12, 31)
 START = dt.date(2007, 1, 1)
-PREDICTIONS = Table(
-    "signals",
-    "walk_forward_predictions",
-    (
-        Column("symbol", "VARCHAR", "s"),
-        Column("date", "DATE", "d"),
-        Column("model", "VARCHAR", "m"),
-        Column("model_version", "VARCHAR", "v"),
-        Column("probability", "DOUBLE", "p"),
-    ),
-    ("symbol", "date", "model", "model_version"),
-    "Predictions with the contract's columns that are read here.",
-)
-MODELS = Table(
-    "signals",
-    "models",
-    (
-        Column("model", "VARCHAR", "m"),
-        Column("model_version", "VARCHAR", "v"),
-        Column("alias", "VARCHAR", "a", nullable=True),
-    ),
-    ("model", "model_version"),
-    "Models with the contract's columns that are read here.",
-)
+NEUTRAL = {
+    "VARCHAR": "",
+    "DATE": START,
+    "TIMESTAMPTZ": CLOCK,
+    "DOUBLE": 0.5,
+    "BIGINT": 1,
+    "INTEGER": 1,
+    "BOOLEAN": False,
+}
 
 
 def fill(warehouse, table, frame, **constants):
-    """Store a frame with the columns it lacks set to a constant or null."""
-    lacking = {c.name: constants.get(c.name) for c in table.columns if c.name not in frame.columns}
+    """Store a frame; a column it lacks is a constant, else null where that is allowed, else something neutral."""
+    lacking = {
+        column.name: constants.get(column.name, None if column.nullable else NEUTRAL[column.type])
+        for column in table.columns
+        if column.name not in frame.columns
+    }
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in lacking.items())
     warehouse.replace(table, frame.select(table.column_names).cast(dict(table.polars_schema)))
 
