@@ -36,25 +36,21 @@ def data_dictionary() -> str:
 
 
 def graph() -> str:
-    """The asset graph by room, from the real definitions, as Mermaid text."""
+    """The rooms of the asset graph with their tables, from the real definitions, as Mermaid text."""
     from quant_assets.definitions import defs  # noqa: PLC0415
 
     asset_graph = defs().resolve_asset_graph()
-    nodes, edges = defaultdict(list), set()
+    tables, edges = defaultdict(list), set()
     for key in sorted(asset_graph.materializable_asset_keys, key=lambda k: k.path):
-        nodes[asset_graph.get(key).group_name].append(key)
-        for parent in asset_graph.get(key).parent_keys:
-            if key.path[-1] != "readers_database" and parent in asset_graph.materializable_asset_keys:
-                edges.add((parent, key))
+        node = asset_graph.get(key)
+        if not key.path[-1].startswith(("stg_", "int_")):
+            tables[node.group_name].append(key.path[-1])
+        for parent in node.parent_keys & asset_graph.materializable_asset_keys:
+            edges.add((parent.path[0], key.path[0]))
     lines = ["```mermaid", "flowchart LR"]
-    for group in sorted(nodes):
-        lines.append(f"  subgraph {group}")
-        lines += [f"    {'_'.join(key.path)}[{key.path[-1]}]" for key in nodes[group]]
-        lines.append("  end")
-    for parent, child in sorted(edges, key=lambda e: (e[0].path, e[1].path)):
-        lines.append(f"  {'_'.join(parent.path)} --> {'_'.join(child.path)}")
-    rooms = sorted(group for group in nodes if group != "serving")
-    lines += [f"  {room} --> serving_readers_database" for room in rooms]
+    for room, names in sorted(tables.items()):
+        lines.append(f'  {room}["<b>{room}</b><br/>{"<br/>".join(names)}"]')
+    lines += [f"  {parent} --> {child}" for parent, child in sorted(edges) if parent != child]
     return "\n".join([*lines, "```", ""])
 
 

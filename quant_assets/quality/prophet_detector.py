@@ -218,12 +218,12 @@ def _fit_one(task: ProphetTask) -> ProphetFit:
 
 def _expected_log_price(task: ProphetTask) -> npt.NDArray[np.float64]:
     """Prophet's value at the last bar of the window and at each session served."""
+    # The libraries print several lines per fit; what goes wrong is raised, and recorded as the fit's reason.
+    for name in ("cmdstanpy", "prophet", "prophet.models", "prophet.plot"):
+        logging.getLogger(name).disabled = True
     # Imported here: the library costs 0.6 s to import and most nights fit nothing.
     from prophet import Prophet  # noqa: PLC0415
 
-    # The libraries print several lines per fit; what goes wrong is raised, and recorded as the fit's reason.
-    for name in ("cmdstanpy", "prophet", "prophet.models"):
-        logging.getLogger(name).disabled = True
     model: Any = Prophet(
         n_changepoints=task.settings.changepoints,
         # Prices have no calendar season worth fitting on two years; weekends simply have no row.
@@ -233,5 +233,6 @@ def _expected_log_price(task: ProphetTask) -> npt.NDArray[np.float64]:
         uncertainty_samples=0,
     )
     model.fit(pd.DataFrame({"ds": pd.to_datetime(list(task.dates)), "y": task.log_close}), seed=task.settings.seed)
-    future = model.predict(pd.DataFrame({"ds": pd.to_datetime([task.dates[-1], *task.sessions])}))
-    return np.asarray(future["yhat"], dtype=np.float64)
+    # Without seasons the trend is the whole prediction, and ten times cheaper to ask for.
+    future = model.setup_dataframe(pd.DataFrame({"ds": pd.to_datetime([task.dates[-1], *task.sessions])}))
+    return np.asarray(model.predict_trend(future), dtype=np.float64)
