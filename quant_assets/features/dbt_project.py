@@ -42,8 +42,19 @@ dbt_features:
 
 @dataclass(frozen=True, slots=True)
 class ParsedProject:
-    """A parsed project: folder of the parse, and dbt's manifest."""
+    """A parsed project.
 
+    Parameters
+    ----------
+    directory : Path
+        Folder of ``dbt_project.yml``.
+    folder : Path
+        Folder of what was parsed, named after the digest of the project's files.
+    manifest : mapping
+        dbt's manifest.
+    """
+
+    directory: Path
     folder: Path
     manifest: Mapping[str, Any]
 
@@ -77,7 +88,7 @@ class NodeResult:
         return self.status in ("success", "pass", "warn", "no-op", "unchanged")
 
 
-def load_project() -> ParsedProject:
+def load_project(directory: Path = PROJECT_DIR) -> ParsedProject:
     """Parse the project, or read what an earlier process parsed from the same files.
 
     Raises
@@ -85,18 +96,18 @@ def load_project() -> ParsedProject:
     DataError
         Where the project cannot be parsed, with dbt's words.
     """
-    cache = _cache_folder()
-    folder = cache / f"parsed-{_digest()}"
+    cache = _cache_folder(directory)
+    folder = cache / f"parsed-{_digest(directory)}"
     if not (folder / "manifest.json").exists():
-        _parse_into(folder)
+        _parse_into(folder, directory)
         stale = sorted(cache.glob("parsed-*"), key=lambda path: path.stat().st_mtime)[:-_KEPT_PARSES]
         for old in stale:
             shutil.rmtree(old, ignore_errors=True)
-    return ParsedProject(folder, json.loads((folder / "manifest.json").read_bytes()))
+    return ParsedProject(directory, folder, json.loads((folder / "manifest.json").read_bytes()))
 
 
-def _cache_folder() -> Path:
-    folder = PROJECT_DIR / "target"
+def _cache_folder(directory: Path) -> Path:
+    folder = directory / "target"
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -107,25 +118,25 @@ def _cache_folder() -> Path:
         return folder
 
 
-def _digest() -> str:
+def _digest(directory: Path) -> str:
     digest = hashlib.sha256()
     for package in ("dbt-core", "dbt-duckdb"):
         digest.update(importlib.metadata.version(package).encode())
     for source in _SOURCES:
-        path = PROJECT_DIR / source
+        path = directory / source
         files = sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
         for file in files or [path]:
-            digest.update(f"\0{file.relative_to(PROJECT_DIR)}\0".encode())
+            digest.update(f"\0{file.relative_to(directory)}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _parse_into(folder: Path) -> None:
+def _parse_into(folder: Path, directory: Path) -> None:
     """Parse in a folder of our own, then rename it: other processes see all of it or nothing."""
     scratch = Path(tempfile.mkdtemp(prefix=".parse-", dir=folder.parent))
     try:
         _write_profile(scratch, scratch / "warehouse.duckdb")
-        _invoke(["parse", "--target-path", str(scratch)], profiles=scratch, logs=scratch)
+        _invoke(["parse", "--target-path", str(scratch)], directory=directory, profiles=scratch, logs=scratch)
         with suppress(OSError):
             scratch.rename(folder)
     finally:
@@ -168,7 +179,14 @@ def run_dbt(arguments: Sequence[str], *, warehouse: Path, project: ParsedProject
     manifest = Manifest.from_msgpack((project.folder / _PARSED).read_bytes())
     recorder = _RowRecorder()
     arguments = [*arguments, "--target-path", str(folder / "target")]
-    found = _invoke(arguments, profiles=folder, logs=folder / "logs", manifest=manifest, recorder=recorder)
+    found = _invoke(
+        arguments,
+        directory=project.directory,
+        profiles=folder,
+        logs=folder / "logs",
+        manifest=manifest,
+        recorder=recorder,
+    )
     return [
         NodeResult(
             unique_id=result.node.unique_id,
@@ -196,6 +214,7 @@ class _RowRecorder:
 def _invoke(
     arguments: Sequence[str],
     *,
+    directory: Path,
     profiles: Path,
     logs: Path,
     manifest: Any = None,
@@ -203,7 +222,7 @@ def _invoke(
 ) -> Any:
     from dbt.cli.main import dbtRunner  # noqa: PLC0415 - dbt takes a second to import
 
-    common = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(profiles), "--log-path", str(logs)]
+    common = ["--project-dir", str(directory), "--profiles-dir", str(profiles), "--log-path", str(logs)]
     with _released_handle():
         outcome = dbtRunner(manifest=manifest, callbacks=[recorder] if recorder else []).invoke(
             [*arguments, *common, "--log-level", "none", "--log-level-file", "info", "--no-use-colors", "--quiet"]

@@ -1,7 +1,7 @@
 """Stored columns of version 2 about trend: the long average and Wilder's directional movement.
 
 Functions are columns, as in ``indicators``. Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978),
-pp. 35-47, with TA-Lib's seeding.
+with TA-Lib's seeding.
 """
 
 from __future__ import annotations

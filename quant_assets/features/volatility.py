@@ -28,7 +28,7 @@ __all__ = [
 
 _YEAR = math.sqrt(SESSIONS_A_YEAR)
 _YANG_ZHANG_WEIGHT = 0.34 / (1.34 + 21.0 / 19.0)
-"""Weight of the open-to-close variance for 20 bars, 0.34 / (1.34 + (n + 1) / (n - 1)); equation 10 of the paper."""
+"""Weight of the open-to-close variance for 20 bars: 0.34 / (1.34 + (n + 1) / (n - 1))."""
 
 
 def atr_14(true_range: Floats, rows: Rows, previous: Floats) -> Floats:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import bokeh_sampledata
+import dagster as dg
 import duckdb
 import numpy as np
 import polars as pl
@@ -12,10 +14,14 @@ import pytest
 
 from quant_assets.features.causality import evaluate_mart
 from quant_assets.features.cross_section import RANKED_COLUMNS
+from quant_assets.features.dbt import feature_store_models
 from quant_assets.features.dbt_project import load_project
 from quant_assets.features.panel import computed
+from quant_assets.features.tables import TABLES
 from quant_assets.features.versions import stored_versions
+from quant_assets.ops.tables import TABLES as OPS_TABLES
 from quant_assets.regimes.tables import MARKET_REGIMES, SYMBOL_REGIMES
+from resources.warehouse import Warehouse
 
 Frame = pl.DataFrame
 
@@ -89,6 +95,39 @@ def aligned() -> Callable[..., Frame]:
         return bars.join(dates, on="date", how="left").with_columns(dollar_volume=pl.col("close") * pl.col("volume"))
 
     return with_inputs
+
+
+@pytest.fixture(scope="session")
+def _priced_template(make_bars, tmp_path_factory) -> Path:
+    bars = make_bars(("A", "B", "M"), count=300)
+    path = tmp_path_factory.mktemp("priced") / "warehouse.duckdb"
+    Warehouse(path).ensure((*OPS_TABLES, *TABLES, MARKET_REGIMES, SYMBOL_REGIMES))
+    with duckdb.connect(str(path)) as found:
+        found.execute("CREATE SCHEMA market_data")
+        found.register("bars", bars)
+        found.execute("CREATE TABLE market_data.adjusted_prices AS FROM bars")
+        found.execute("CREATE TABLE market_data.daily_prices AS SELECT * REPLACE (volume::BIGINT AS volume) FROM bars")
+        found.execute("INSERT INTO ops.instruments VALUES ('A', 'A', 'equity', false), ('M', 'M', 'etf', true)")
+    return path
+
+
+@pytest.fixture
+def priced_warehouse(_priced_template, tmp_path) -> Path:
+    """A warehouse with prices of three symbols over 300 sessions (M is the market), and nothing built yet."""
+    return Path(shutil.copy(_priced_template, tmp_path / "warehouse.duckdb"))
+
+
+@pytest.fixture(scope="session")
+def _built_template(_priced_template, tmp_path_factory) -> Path:
+    path = Path(shutil.copy(_priced_template, tmp_path_factory.mktemp("built") / "warehouse.duckdb"))
+    assert dg.materialize([feature_store_models], resources={"warehouse": Warehouse(path)}).success
+    return path
+
+
+@pytest.fixture
+def built_warehouse(_built_template, tmp_path) -> Path:
+    """The same warehouse after a run that built the feature store."""
+    return Path(shutil.copy(_built_template, tmp_path / "warehouse.duckdb"))
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_a_symbol_that_starts_late_warms_up_on_its_own(make_bars, features_of):
 
 
 def test_constant_prices_leave_undefined_values_null(make_bars, features_of):
-    """Where nothing moves RSI, band position, ranges' positions and correlations are null; means are the price itself."""
+    """Where nothing moves, RSI, band position, oscillators and correlations are null, and means are the price."""
     found = features_of(constant_bars(make_bars), 2).filter(pl.col("symbol") == "C")
     undefined = [
         *("rsi_14", "bb_position", "stochastic_k_14", "williams_r_14", "cci_20", "mfi_14", "adx_14", "plus_di_14"),
@@ -122,7 +122,10 @@ def test_zero_prices_never_become_infinite(make_bars, features_of):
     """A close of 0, which no filter should let through, gives nulls instead of infinities."""
     bars = make_bars(("A", "M"), count=300)
     broken = bars.with_columns(
-        pl.when((pl.col("symbol") == "A") & (pl.col("date") == dt.date(2010, 12, 1))).then(0.0).otherwise(pl.col(name)).alias(name)
+        pl.when((pl.col("symbol") == "A") & (pl.col("date") == dt.date(2010, 12, 1)))
+        .then(0.0)
+        .otherwise(pl.col(name))
+        .alias(name)
         for name in ("open", "low", "close")
     )
     found = features_of(broken, 2).select(pl.col(pl.Float64))

@@ -7,6 +7,11 @@ import pandas as pd
 import polars as pl
 import pytest
 import talib
+from scipy.stats import skew
+
+from quant_assets.features.panel import computed
+from quant_assets.features.versions import version_2
+from quant_assets.foundation.calendar import new_york_calendar
 
 YEAR = math.sqrt(252.0)
 
@@ -37,7 +42,9 @@ def raw(bars):
 
 
 def assert_same(found, expected, name, rtol=1e-9, atol=1e-12):
-    np.testing.assert_allclose(found[name].to_numpy(float), np.asarray(expected, float), rtol=rtol, atol=atol, err_msg=name)
+    np.testing.assert_allclose(
+        found[name].to_numpy(float), np.asarray(expected, float), rtol=rtol, atol=atol, err_msg=name
+    )
 
 
 def test_directional_movement_equals_talib(found, raw):
@@ -85,8 +92,6 @@ def test_night_and_day_compound_to_the_return(found):
 
 def test_shape_of_returns_equals_pandas_and_scipy(found, raw):
     """Skewness is SciPy's population skewness, autocorrelation is pandas' over 60 pairs."""
-    from scipy.stats import skew
-
     assert_same(found, raw["log_return"].rolling(60).apply(skew, raw=True), "return_skewness_60")
     pairs = raw["log_return"].rolling(60).corr(raw["log_return"].shift(1))
     assert_same(found, pairs, "return_autocorrelation_60", rtol=1e-7, atol=1e-9)
@@ -113,9 +118,6 @@ def test_volatilities_equal_their_formulas(found, raw):
 
 def test_estimators_find_the_volatility_of_a_random_walk():
     """On a finely sampled random walk without nights every estimator comes near the true volatility."""
-    from quant_assets.features.panel import computed
-    from quant_assets.features.versions import version_2
-
     generator, steps, count, true = np.random.default_rng(3), 400, 1500, 0.2
     moves = true / YEAR / math.sqrt(steps) * generator.standard_normal((count, steps))
     path = np.exp(np.cumsum(moves.ravel()).reshape(count, steps))
@@ -183,9 +185,7 @@ def test_distances_are_ratios_to_the_averages(found, raw):
 
 
 def test_the_calendar_knows_month_ends_in_advance(found, raw):
-    """The month's last session is told by the exchange's calendar, also on the newest row; Good Friday is no session."""
-    from quant_assets.foundation.calendar import new_york_calendar
-
+    """The month's last session is told by the exchange's calendar, also on the newest row."""
     sessions = new_york_calendar().sessions.astype("datetime64[D]")
     dates = raw["date"].to_numpy().astype("datetime64[D]")
     after = sessions[np.searchsorted(sessions, dates, side="right")]
@@ -196,7 +196,7 @@ def test_the_calendar_knows_month_ends_in_advance(found, raw):
 
 
 def test_no_extension_depends_on_the_price_level(make_bars, features_of):
-    """Everything that version 2 adds is free of scale: at prices 2^20 times as high nothing changes, to the last bit."""
+    """Everything that version 2 adds is free of scale: at prices 2^20 times as high not a bit changes."""
     low, high = make_bars(count=320), make_bars(count=320)
     scaled = high.with_columns(pl.col("open", "high", "low", "close") * 2.0**20, volume=pl.col("volume") / 2.0**20)
     first = features_of(low, 1).columns

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import duckdb
@@ -26,11 +27,12 @@ def night(aligned):
             inputs = aligned(bars)
             connection.register("bars_of_tonight", inputs)
             connection.execute("CREATE OR REPLACE TABLE bars AS FROM bars_of_tonight")
-            exists = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'stored'").fetchone()[0]
+            exists = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'stored'").fetchone()[
+                0
+            ]
             stored = "stored" if exists else None
             reader = changed_rows(connection, version, bars="SELECT * FROM bars", stored=stored)
             new = pl.from_arrow(reader.read_all())
-            kept = connection.execute("FROM stored").pl() if exists else new.clear()
             whole = replaced(connection.execute("FROM stored").pl() if exists else None, new)
             connection.register("whole", whole)
             connection.execute("CREATE OR REPLACE TABLE stored AS FROM whole")
@@ -148,8 +150,6 @@ def test_a_symbol_without_enough_context_is_read_whole(night, version, bars):
 
 def test_rows_of_older_code_are_computed_again(night, version, bars):
     """A change of the column functions computes everything again, whatever the bars say."""
-    import dataclasses
-
     older = dataclasses.replace(version, columns=dataclasses.replace(version.columns, revision=1))
     night(older, bars)
     new, whole = night(version, bars)
@@ -186,7 +186,9 @@ def with_inputs(night, bars):
 
 
 EVENTS = st.lists(
-    st.tuples(st.sampled_from(["session", "split", "revision", "withheld", "import"]), st.integers(0, 2), st.integers(1, 370)),
+    st.tuples(
+        st.sampled_from(["session", "split", "revision", "withheld", "import"]), st.integers(0, 2), st.integers(1, 370)
+    ),
     min_size=1,
     max_size=5,
 )

@@ -94,4 +94,3 @@ def test_indicators_are_the_promised_ones(make_bars, features_of):
     bars = ["symbol", "date", "open", "high", "low", "close", "volume"]
     assert found.columns == [*bars, *COLUMNS, "market_regime"]
     assert len(COLUMNS) == 22
-

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import skew
 
 from quant_assets.features import moments, windows
 
@@ -49,7 +50,9 @@ def test_rolling_functions_equal_one_window_at_a_time(name, symbols, window):
 def test_rolling_std_equals_numpy(symbols, window, ddof):
     """The standard deviation of each window is NumPy's, with either divisor."""
     values, rows = whole_of(symbols)
-    expected = per_symbol(symbols, lambda series: series.rolling(window).apply(lambda x: np.std(x, ddof=ddof), raw=True))
+    expected = per_symbol(
+        symbols, lambda series: series.rolling(window).apply(lambda x: np.std(x, ddof=ddof), raw=True)
+    )
     np.testing.assert_allclose(windows.rolling_std(values, window, ddof, rows), expected, rtol=1e-9, atol=1e-6)
 
 
@@ -64,8 +67,6 @@ def test_constant_values_have_exactly_no_spread(value, window):
 
 def test_skewness_equals_scipy():
     """Population skewness is SciPy's, and unknown where nothing varies."""
-    from scipy.stats import skew
-
     values, rows = whole_of([np.random.default_rng(1).standard_normal(80), [3.0] * 30])
     expected = per_symbol([values[:80]], lambda series: series.rolling(20).apply(skew, raw=True))
     found = moments.rolling_skewness(values, 20, rows)
@@ -116,13 +117,17 @@ RECURSIVE = {
 
 @pytest.mark.parametrize("name", RECURSIVE)
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), symbols=st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), min_size=1, max_size=3))
+@given(
+    data=st.data(), symbols=st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), min_size=1, max_size=3)
+)
 def test_continued_recursions_give_the_same_bits(name, data, symbols):
     """Continuing from the stored value of the row before equals computing from the first row, bit for bit."""
     function = RECURSIVE[name]
     values, rows = whole_of(symbols)
     complete = function(values, rows, NONE)
-    first = np.array([data.draw(st.integers(low, high)) for low, high in zip(rows.bounds, rows.bounds[1:], strict=False)])
+    first = np.array(
+        [data.draw(st.integers(low, high)) for low, high in zip(rows.bounds, rows.bounds[1:], strict=False)]
+    )
     previous = np.full(values.size, np.nan)
     for position in first[first > rows.bounds[:-1]] - 1:
         previous[position] = complete[position]

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+import pytest
+
+from quant_assets.features import reference
+from quant_assets.features.catalog import feature_catalog
+from quant_assets.features.consumers import FeatureConsumer, check_consumers, read_features, reuse_share
+from quant_assets.features.dbt_project import load_project
+from quant_assets.features.lineage import column_parents
+from quant_assets.features.tables import FEATURE_CATALOG, feature_store
+from quant_assets.features.versions import stored_versions
+from quant_assets.foundation.errors import DataError
+from resources.warehouse import Warehouse
+
+NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+
+
+def catalog_of(*consumers, known=None, now=NOW):
+    empty = FEATURE_CATALOG.empty()
+    return feature_catalog(
+        load_project().manifest, stored_versions(), consumers, known=empty if known is None else known, now=now
+    )
+
+
+def rows_of(catalog, version=2):
+    return {row["feature"]: row for row in catalog.filter(version=version).iter_rows(named=True)}
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return catalog_of()
+
+
+def test_the_catalogue_lists_every_feature_of_every_version(catalog):
+    """Each column of each version's contract but the key and the bars is a row, described and with a unit."""
+    for version in (1, 2):
+        columns = feature_store(version).column_names[7:]
+        assert sorted(rows_of(catalog, version)) == sorted(columns)
+    assert catalog.filter(pl.any_horizontal(pl.col("description", "logic", "unit") == "")).height == 0
+
+
+def test_dependencies_are_read_from_the_code(catalog):
+    """What a feature is made of comes from its SQL and its functions, down to other features or the bars."""
+    found = {name: row["depends_on"] for name, row in rows_of(catalog).items()}
+    assert found["rsi_14"] == "close"
+    assert found["macd_hist"] == "close, ema_26, macd_signal"
+    assert found["natr_14"] == "close, high, low"
+    assert found["volatility_term_ratio"] == "realised_volatility_ann_20, realised_volatility_ann_60"
+    assert found["market_beta_252"] == "market_close, price_change_1d"
+    assert found["momentum_12_1_rank"] == "momentum_12_1"
+    assert found["symbol_p_bullish"] == "symbol_regimes.p_bullish"
+    assert found["is_month_end"] == "date"
+
+
+def test_logic_is_the_code_that_runs(catalog):
+    """SQL of the mart first, then each function between it and other features."""
+    rows = rows_of(catalog)
+    assert rows["volume_ratio"]["logic"] == "volume / nullif(volume_sma_20, 0)"
+    assert rows["sma_5"]["logic"] == "sma_5: return rolling_mean(close, 5, rows)"
+    assert rows["rsi_14"]["logic"].splitlines()[0] == "100 * average_gain / nullif(average_gain + average_loss, 0)"
+    assert "average_loss: return wilder_mean(" in rows["rsi_14"]["logic"]
+    assert rows["drawdown_252d_rank"]["logic"] == "cross_sectional_rank(drawdown_252d)"
+
+
+def test_a_feature_keeps_its_first_instant(catalog):
+    """created_at stays what it was when the catalogue is made again later; a new feature gets the later one."""
+    later = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    again = catalog_of(known=catalog.filter(pl.col("feature") != "adx_14"), now=later)
+    assert rows_of(again)["rsi_14"]["created_at"] == NOW
+    assert rows_of(again)["adx_14"]["created_at"] == later
+
+
+def test_reuse_counts_declared_consumers():
+    """The share of used features that more than one consumer of that version declares; versions count apart."""
+    one = FeatureConsumer("signals.direction", 2, ("rsi_14", "adx_14", "natr_14"))
+    two = FeatureConsumer("strategies.trend", 2, ("rsi_14", "adx_14"))
+    old = FeatureConsumer("regimes.old", 1, ("rsi_14",))
+    catalog = catalog_of(one, two, old)
+    assert rows_of(catalog)["rsi_14"]["used_by"] == "signals.direction, strategies.trend"
+    assert rows_of(catalog, 1)["rsi_14"]["used_by"] == "regimes.old"
+    assert reuse_share(catalog) == 0.5
+    assert reuse_share(catalog_of()) is None
+
+
+@pytest.mark.parametrize(
+    ("consumers", "message"),
+    [
+        ([FeatureConsumer("a.b", 1, ("adx_14",))], "a.b asks for adx_14, which feature_store_v1 does not have"),
+        (
+            [FeatureConsumer("a.b", 1, ("obv",)), FeatureConsumer("a.b", 2, ("obv",))],
+            "two feature consumers are called a.b",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_refused(consumers, message):
+    """A consumer of a feature that does not exist, or with another's name, is named."""
+    with pytest.raises(DataError, match=message):
+        check_consumers(consumers)
+
+
+def test_a_consumer_is_served_its_features_only(built_warehouse):
+    """Reading for a consumer gives the key and the declared columns, filtered and sorted."""
+    consumer = FeatureConsumer("signals.direction", 2, ("rsi_14", "close"))
+    found = read_features(Warehouse(built_warehouse), consumer, "symbol IN (?, ?)", ["M", "A"])
+    assert found.columns == ["symbol", "date", "rsi_14", "close"]
+    assert found["symbol"].unique(maintain_order=True).to_list() == ["A", "M"]
+    assert found["date"].is_sorted() is False
+    assert found.filter(symbol="A")["date"].is_sorted()
+
+
+def test_lineage_names_the_parents_columns():
+    """Each column of each model is traced to columns of its direct parents."""
+    manifest = load_project().manifest
+
+    def parents(model, column):
+        return column_parents(manifest, f"model.dbt_features.{model}", stored_versions().values())[column]
+
+    assert parents("int_bars_traded", "dollar_volume") == {
+        ("stg_market_data__daily_prices", "close"),
+        ("stg_market_data__daily_prices", "volume"),
+    }
+    assert parents("int_bars_averaged", "macd_signal") == {("stg_market_data__adjusted_prices", "close")}
+    assert parents("int_bars_measured", "mfi_14") == {
+        ("int_bars_traded", name) for name in ("high", "low", "close", "volume")
+    }
+    assert parents("factor_exposures", "momentum_exposure") == {("feature_store_v2", "momentum_12_1")}
+    assert parents("stg_ops__instruments", "is_market") == {("ops.instruments", "is_market")}
+    assert parents("int_symbols_ranked", "market_beta_252_rank") == {("int_bars_measured", "market_beta_252")}
+
+
+def test_the_page_of_features_is_current():
+    """docs/features.md shows the tables that the code gives now."""
+    page = reference.PAGE.read_text(encoding="utf-8")
+    assert reference.feature_reference(page, load_project().manifest, stored_versions()) == page
