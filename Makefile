@@ -39,7 +39,8 @@ check: $(DEV_STAMP) ## Format, lint, types, import rules, definitions, dbt build
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
-	@QUANT_HOME=$$(mktemp -d) $(BIN)/dg check defs
+	@QUANT_HOME=$$(mktemp -d) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg check defs
+	@$(BIN)/dbt --quiet build --project-dir dbt_features --profiles-dir dbt_features
 	@$(MAKE) --no-print-directory test
 
 bench: $(DEV_STAMP) ## Measure against the alternatives, in ratios
