@@ -143,7 +143,7 @@ class _Attempt:
 
     def __init__(self, window: TrainingWindow, anchors: Anchors, before: RegimeModel | None) -> None:
         self.window = window
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             self.centre = np.nanmean(window.matrix, axis=0)
             self.spread = np.nanstd(window.matrix, axis=0)
         self.volatilities = ladder(window.moves, anchors)
@@ -155,8 +155,11 @@ class _Attempt:
 
     def reason_against(self) -> str:
         """Why these rows cannot be fitted; empty where they can."""
-        flat = [f.name for f, spread in zip(self.window.features, self.spread, strict=True) if not spread > 1e-9]
-        return f"{', '.join(flat)} did not move in the training window" if flat else ""
+        named = list(zip((feature.name for feature in self.window.features), self.spread, strict=True))
+        if flat := [name for name, spread in named if not spread > 1e-9]:
+            return f"{', '.join(flat)} did not move in the training window"
+        wild = [name for name, spread in named if not np.isfinite(spread)]
+        return f"{', '.join(wild)} has values too large to compute with" if wild else ""
 
     def starts(self, rng: np.random.Generator) -> list[tuple[str, Floats, Floats, Floats]]:
         """Name, means, variances (standardised) and transition matrix of each start; the anchors come first."""

@@ -26,7 +26,7 @@ __all__ = ["density_distances", "name_states", "rule_costs"]
 Floats = npt.NDArray[np.float64]
 
 _LEVEL_SPREAD = 0.25
-"""Log volatility by which a state may miss its rung at a cost of one half; rungs are log 1.8 = 0.59 apart."""
+"""Log volatility by which a state may miss its rung at a cost of one half; rungs are log 1.9 = 0.64 apart."""
 _DIRECTION_SPREAD = 0.5
 """Direction by which a state may miss its name's, beyond sampling error, at a cost of one half."""
 _LOYALTY = 25.0
