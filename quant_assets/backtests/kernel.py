@@ -406,9 +406,10 @@ def _decide(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only 
         wanted = target[i, s]
         if terms[AT_DECISION] == 1.0:
             wanted = wanted * ledger[EQUITY] / market[MARK, t, s] if market[MARK, t, s] > 0.0 else 0.0
-        if book[WORKING, s] == 0.0:
-            ledger[ORDERS] += 1.0
-        book[WORKING, s] = 1.0
+        # Wanting nothing of what is not held is no order: it would wait for a symbol that has yet to list.
+        working = 0.0 if wanted == 0.0 and book[SHARES, s] == 0.0 else 1.0
+        ledger[ORDERS] += working - book[WORKING, s]
+        book[WORKING, s] = working
         book[TARGET, s] = wanted
 
 

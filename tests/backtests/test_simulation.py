@@ -175,6 +175,14 @@ def test_a_missing_bar_fills_nothing_and_keeps_the_last_price():
     assert [(int(e[0]), int(e[2])) for e in run.events] == [(3, kernel.NO_FILL), (4, kernel.NO_FILL)]
 
 
+def test_wanting_nothing_of_an_unlisted_symbol_is_no_order():
+    """A zero weight of a symbol without bars and without a position neither waits nor fills the log."""
+    panel = make_panel(10, 2, actions=False)
+    panel.open[:, 1] = panel.close[:, 1] = np.nan
+    run = simulate(lay_out(panel, Rules()), always(np.tile([1.0, 0.0], (10, 1))), Rules(), FREE)
+    assert run.event_count == 0
+
+
 def test_a_volume_of_zero_is_a_halt():
     """A bar on which nothing traded fills nothing."""
     panel = make_panel(8, 1, actions=False)

@@ -121,6 +121,9 @@ class SlowAccount:
             self.shares = [0.0] * len(self.shares)
             return
         for s, weight in targets.items():
+            if weight == 0 and self.shares[s] == 0:
+                self.orders.pop(s, None)
+                continue
             if self.rules.sizing == "decision":
                 self.orders[s] = weight * self.equity / self.marks[s] if self.marks[s] > 0 else 0.0
             else:
