@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 replay_app = typer.Typer(no_args_is_help=True, help="The local server that speaks the price vendor's protocol.")
 app.add_typer(replay_app, name="replay")
+events_app = typer.Typer(no_args_is_help=True, help="What the data-quality sentinel noticed.")
+app.add_typer(events_app, name="events")
 
 
 def _date(text: str | None, option: str) -> dt.date | None:
@@ -98,6 +100,40 @@ def import_prices(
         is_confirmed=yes,
     ):
         raise typer.Exit(1)
+
+
+@events_app.command("list")
+def events_list(
+    symbol: Annotated[str | None, typer.Option(help="Only this symbol.")] = None,
+    severity: Annotated[str | None, typer.Option(help="Only LOW, MEDIUM or HIGH.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only open, acknowledged or dismissed.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+) -> None:
+    """List events, newest first."""
+    from quant_assets.commands.events import list_events
+
+    list_events(symbol=symbol, severity=severity, status=status, limit=limit)
+
+
+_IDS = Annotated[list[str], typer.Argument(help="Event ids, or their beginnings.")]
+_BY = Annotated[str | None, typer.Option(help="Who decides; default the user of this machine.")]
+_NOTE = Annotated[str | None, typer.Option(help="Why.")]
+
+
+@events_app.command("acknowledge")
+def events_acknowledge(event_ids: _IDS, by: _BY = None, note: _NOTE = None) -> None:
+    """Say that an event is right: the bar is wrong, and somebody sees to it."""
+    from quant_assets.commands.events import decide
+
+    decide(event_ids, status="acknowledged", by=by, note=note)
+
+
+@events_app.command("dismiss")
+def events_dismiss(event_ids: _IDS, by: _BY = None, note: _NOTE = None) -> None:
+    """Say that an event is false: its bar is released, and the pattern is not raised again for the symbol."""
+    from quant_assets.commands.events import decide
+
+    decide(event_ids, status="dismissed", by=by, note=note)
 
 
 @replay_app.command("serve")

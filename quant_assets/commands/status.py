@@ -10,10 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from quant_assets.foundation.calendar import NEW_YORK
+from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.home import Home
 from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.ops.status import Status, read_status
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.tables import RUN_STATE
+from quant_assets.quality.decisions import newest_decisions, with_decisions
+from quant_assets.quality.reports import recent_lines
+from quant_assets.quality.tables import ANOMALY_EVENTS, QUARANTINED_PRICES
 from quant_assets.runtime import prepare_environment
 from quant_assets.settings import Settings, load_settings
 from resources.warehouse.run_lock import lock_holder
@@ -35,6 +40,7 @@ def show_status() -> None:
     console = Console()
     _show_publication(console, home, status)
     _show_calls(console, settings, status)
+    _show_quality(console, home, store)
     _show_freshness(console, status)
     _show_runs(console, home)
 
@@ -63,6 +69,22 @@ def _show_calls(console: Console, settings: Settings, status: Status) -> None:
         quota = f"{status.quota_used_today} calls today, {settings.calls_per_minute} a minute"
     console.print(f"Quota       {quota}")
     console.print(f"Breaker     {status.breaker}")
+
+
+def _show_quality(console: Console, home: Home, store: OperationsStore) -> None:
+    """The last 24 hours of the sentinel, by the source's clock, with decisions not yet applied by a run."""
+    if not home.readers_database.exists():
+        return
+    with open_database(home.readers_database.resolve(), read_only=True) as connection:
+        events = connection.execute(f"FROM {ANOMALY_EVENTS.qualified_name}").pl()
+        withheld = connection.execute(f"FROM {QUARANTINED_PRICES.qualified_name}").pl()
+        clock = connection.execute(f"SELECT max(source_clock) FROM {RUN_STATE.qualified_name}").fetchone()
+    if clock is None or clock[0] is None:
+        return
+    lines = recent_lines(with_decisions(events, newest_decisions(store)), withheld, clock[0])
+    console.print(f"Quality     {lines[0]}")
+    for line in lines[1:]:
+        console.print(f"            {line}")
 
 
 def _show_freshness(console: Console, status: Status) -> None:
