@@ -14,6 +14,7 @@ import numpy as np
 
 from quant_assets.foundation.performance.growth import FLAT_VOLATILITY, Floats
 from quant_assets.foundation.performance.periods import SESSIONS_PER_YEAR, rate_per_session
+from quant_assets.foundation.performance.tail_pass import measure_tails
 
 __all__ = ["MEASURE_NAMES", "Measures", "measure_run", "measure_run_into"]
 
@@ -21,7 +22,6 @@ _REORDER = {"reassoc", "nsz", "contract"}
 """Lets sums run in vector registers; NaN and infinity keep their meaning. Accounts are never compiled like this."""
 _FLAT = FLAT_VOLATILITY
 _SESSIONS = float(SESSIONS_PER_YEAR)
-_TAIL = 0.05
 _SLACK = 1e-12
 """Wider than the rounding of a product, so that no fall is missed before its quotient is taken."""
 _NO_FLOATS: Floats = np.zeros(0)
@@ -117,7 +117,7 @@ def measure_run_into(
     """Fill ``out`` (in the order of ``MEASURE_NAMES``); ``returns`` is scratch of shape (n_sessions - 1,)."""
     _measure_paths(equity, gross_exposure, traded, market_returns, trip_pnl, trip_returns, rate, years, returns, out)
     returns.sort()  # NumPy's sort uses vector registers; numba's would take as long as all the rest together
-    _measure_tails(returns, out)
+    measure_tails(returns, out[_TAILS_FROM:])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDER)
@@ -284,32 +284,3 @@ def _measure_activity(  # noqa: PLR0917  # pragma: no cover - numba knows no key
         out[18] = np.inf
     out[19] = share / trips
     out[20] = money / trips
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _measure_tails(worst_first: Floats, out: Floats) -> None:  # pragma: no cover
-    count = len(worst_first)
-    if count == 0:
-        return
-    mass = _TAIL * count
-    if abs(mass - round(mass)) < 1e-9:
-        mass = float(round(mass))
-    whole = math.floor(mass)
-    border = worst_first[min(whole, count - 1)]
-    out[_TAILS_FROM] = -border
-    total = 0.0
-    for i in range(whole):
-        total += worst_first[i]
-    out[_TAILS_FROM + 1] = -(total + (mass - whole) * border) / mass
-    low = _percentile(worst_first, _TAIL)
-    if low != 0.0:
-        out[_TAILS_FROM + 2] = abs(_percentile(worst_first, 1.0 - _TAIL)) / abs(low)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _percentile(ordered: Floats, share: float) -> float:  # pragma: no cover
-    """Linear interpolation between order statistics, NumPy's default."""
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
