@@ -80,7 +80,7 @@ SYMBOL = "{symbol: %s, name: X, asset_class: equity}"
         ("symbols:\n  - " + SYMBOL % "ibm", "line 2, symbols.0.symbol.*'IBM'"),
         ("symbols:\n  - " + SYMBOL % "BRK.B", "line 2.*'BRK-B'"),
         ("symbols:\n  - " + SYMBOL % "'A B'", "line 2.*not a symbol"),
-        ("symbols:\n  - %s\n  - %s" % (SYMBOL % "IBM", SYMBOL % "IBM"), "'IBM' is listed twice"),
+        (f"symbols:\n  - {SYMBOL % 'IBM'}\n  - {SYMBOL % 'IBM'}", "'IBM' is listed twice"),
         ("symbols:\n  - {symbol: IBM, name: X, asset_class: bond}", "line 2, symbols.0.asset_class"),
         ("symbols:\n  - {symbol: IBM, name: X}", "asset_class"),
         ("symbols:\n  - %s\nmarket: SPY" % (SYMBOL % "IBM"), "market 'SPY' is not among"),

@@ -88,7 +88,7 @@ def fetch_prices(  # noqa: PLR0917 - Dagster hands over resources by name
     note_savings(
         operations,
         run_id=context.run.run_id,
-        symbols_current=len(result.plan.current),
+        symbols_current=len(result.current_before),
         calls_made=result.calls_made,
         calls_saved=result.plan.calls_saved(result.calls_made),
     )
@@ -152,7 +152,7 @@ def _figures(result: IngestResult) -> dict[str, Any]:
         "rows_changed": counts.bars_changed,
         "revisions": counts.revisions,
         "calls_made": result.calls_made,
-        "symbols_current": len(result.plan.current),
+        "symbols_current": len(result.current_before),
     }
     lists = {
         "failed": [f"{symbol}: {reason}" for symbol, reason in result.failed.items()],

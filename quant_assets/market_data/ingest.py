@@ -38,7 +38,8 @@ class IngestResult:
     """What a night's fetching did.
 
     ``failed`` maps a symbol to the reason why its prices did not come; ``plan`` is the last plan, whose deferred
-    requests and holes wait for another day; ``calls_made`` counts attempts that left this machine.
+    requests and holes wait for another day; ``calls_made`` counts attempts that left this machine;
+    ``current_before`` are the symbols that needed nothing when the night began.
     """
 
     counts: BatchCounts
@@ -47,6 +48,7 @@ class IngestResult:
     replies: int
     calls_made: int
     outcomes: Mapping[str, int]
+    current_before: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -109,8 +111,10 @@ def ingest(
     prices = PriceStore(store, calendar, source.identity, seen_at, wish)
     session = calendar.last_finished_session(seen_at)
     night = _Night()
+    current_before: tuple[str, ...] | None = None
     for _ in range(_MAX_ROUNDS):
         plan = plan_fetch(read_fetch_states(store, asset_classes), _situation(source, session, night), calendar, wish)
+        current_before = plan.current if current_before is None else current_before
         if not plan.requests:
             break
         report(f"Asking for {len(plan.requests)} replies; {len(plan.current)} symbols are current.")
@@ -129,6 +133,7 @@ def ingest(
         replies=sum(night.outcomes.values()),
         calls_made=night.calls_made,
         outcomes=dict(night.outcomes),
+        current_before=current_before or (),
     )
 
 
