@@ -5,7 +5,8 @@ The rule, in full:
 - a certain rule (``rules``, repeats, the gate) speaks first: what it calls HIGH is HIGH and is withheld;
 - a price move is judged by the Prophet score, or by the market-residual z-score where there is no fit, against the
   threshold for bars on ordinary volume or, on heavy volume (twice the median or two deviations), for news;
-- a volume is judged where the price did not move much: news moves both, and neither is wrong;
+- a large volume is judged by what the price move does not explain, a small one where the price did not move much:
+  news moves both, and neither is wrong;
 - an excursion inside the bar is judged by how far beyond the closes it went;
 - the Isolation Forest speaks where none of these do, for the combination of all measures.
 
@@ -23,9 +24,11 @@ from quant_assets.quality.thresholds import (
     ISOLATION,
     PRICE_LOUD,
     PRICE_QUIET,
-    VOLUME,
+    VOLUME_DOWN,
+    VOLUME_UP,
     Thresholds,
     is_loud,
+    unexplained_volume,
 )
 
 __all__ = ["SEVERITY_ORDER", "score_findings"]
@@ -61,13 +64,13 @@ def score_findings(scores: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame
     )
     price, volume = pl.col("price_score"), pl.col("volume_zscore")
     is_calm = (price.abs() < thresholds.at(PRICE_QUIET, Severity.LOW)).fill_null(value=True)
-    excursion, calm = pl.col("excursion_zscore"), frame.filter(is_calm & ~pl.col("is_fresh_level"))
+    excursion, settled = pl.col("excursion_zscore"), frame.filter(~pl.col("is_fresh_level"))
     judged = [
         (frame.filter(~pl.col("is_loud")), "price_jump", price, PRICE_QUIET, _move_words()),
         (frame.filter("is_loud"), "news_move", price, PRICE_LOUD, _move_words()),
         (frame, "price_spike_in_bar", excursion, EXCURSION, _excursion_words()),
-        (calm.filter(volume > 0), "volume_spike", volume, VOLUME, _volume_words()),
-        (calm.filter(volume < 0), "volume_drop", volume, VOLUME, _volume_words()),
+        (settled.filter(volume > 0), "volume_spike", unexplained_volume().clip(0.0), VOLUME_UP, _volume_words()),
+        (settled.filter(is_calm & (volume < 0)), "volume_drop", volume, VOLUME_DOWN, _volume_words()),
     ]
     found = [
         _raised(bars, kind, score=score, measure=measure, thresholds=thresholds, details=details)

@@ -29,11 +29,13 @@ __all__ = [
     "ISOLATION",
     "PRICE_LOUD",
     "PRICE_QUIET",
-    "VOLUME",
+    "VOLUME_DOWN",
+    "VOLUME_UP",
     "Thresholds",
     "calibrated_thresholds",
     "is_loud",
     "thresholds_from",
+    "unexplained_volume",
     "weissman_quantile",
 ]
 
@@ -43,8 +45,10 @@ PRICE_LOUD = "price_move_loud"
 """The same of bars on heavy volume: usually news."""
 EXCURSION = "excursion"
 """How far inside the session the bar left its closes."""
-VOLUME = "volume"
-"""Absolute volume z-score of bars without a notable price move."""
+VOLUME_UP = "volume_up"
+"""Volume z-score above what the price move explains."""
+VOLUME_DOWN = "volume_down"
+"""Volume z-score below zero, of bars without a notable price move."""
 ISOLATION = "isolation"
 """Isolation Forest score."""
 
@@ -73,7 +77,7 @@ class _Limit:
 
 _LOW, _MEDIUM, _HIGH = Severity.LOW.value, Severity.MEDIUM.value, Severity.HIGH.value
 _LIMITS: dict[tuple[str, str], _Limit] = {
-    # Five measures share 0.5 % LOW and 0.2 % MEDIUM evenly; HIGH, which withholds a bar, gets one bar in 10,000.
+    # Six measures share 0.6 % LOW and 0.24 % MEDIUM evenly; HIGH, which withholds a bar, gets one bar in 10,000.
     (PRICE_QUIET, _LOW): _Limit(1e-3, 3.0, 4.0),
     (PRICE_QUIET, _MEDIUM): _Limit(4e-4, 4.0, 5.0),
     (PRICE_QUIET, _HIGH): _Limit(1e-4, 6.0, 8.0),
@@ -81,8 +85,11 @@ _LIMITS: dict[tuple[str, str], _Limit] = {
     (PRICE_LOUD, _MEDIUM): _Limit(4e-4, 5.0, 7.0),
     (EXCURSION, _LOW): _Limit(1e-3, 3.0, 4.5),
     (EXCURSION, _MEDIUM): _Limit(4e-4, 4.0, 6.0),
-    (VOLUME, _LOW): _Limit(1e-3, 3.5, 4.5),
-    (VOLUME, _MEDIUM): _Limit(4e-4, 4.0, 5.0),
+    (VOLUME_UP, _LOW): _Limit(1e-3, 3.0, 4.0),
+    # The ceiling keeps twentyfold volume in sight where a calm quarter is rare: it is 4.3 deviations at a scale of 0.7.
+    (VOLUME_UP, _MEDIUM): _Limit(4e-4, 3.75, 4.25),
+    (VOLUME_DOWN, _LOW): _Limit(1e-3, 3.0, 4.5),
+    (VOLUME_DOWN, _MEDIUM): _Limit(4e-4, 4.0, 5.0),
     # A score of 1 cannot be reached: until calibrated, the forest raises nothing.
     (ISOLATION, _LOW): _Limit(1e-3, 0.6, 1.0),
     (ISOLATION, _MEDIUM): _Limit(4e-4, 0.65, 1.0),
@@ -115,6 +122,12 @@ def is_loud() -> pl.Expr:
     return (
         (pl.col("volume_log_ratio") >= float(np.log(LOUD_RATIO))) | (pl.col("volume_zscore") >= LOUD_ZSCORE)
     ).fill_null(value=False)
+
+
+def unexplained_volume() -> pl.Expr:
+    """Volume z-score less one deviation per volatility of price move beyond the first; needs ``price_score``."""
+    explained = (pl.col("price_score").abs().fill_null(0.0) - 1.0).clip(lower_bound=0.0)
+    return pl.col("volume_zscore") - explained
 
 
 def weissman_quantile(scores: npt.NDArray[np.float64], share: float, rows: int) -> float:
@@ -173,13 +186,14 @@ def calibrated_thresholds(scores: pl.DataFrame, calibrated_on: dt.date) -> pl.Da
 def _samples(scores: pl.DataFrame) -> dict[str, tuple[npt.NDArray[np.float64], int]]:
     price = pl.col("price_score").abs()
     loud = is_loud()
-    # Volume is judged where the price did not move: on news days both are large and neither is wrong.
+    # On news days volume and price both move and neither is wrong.
     calm = (price < _LIMITS[PRICE_QUIET, _MEDIUM].floor).fill_null(value=True)
     chosen = {
         PRICE_QUIET: (pl.when(~loud).then(price), price),
         PRICE_LOUD: (pl.when(loud).then(price), price),
         EXCURSION: (pl.col("excursion_zscore"), pl.col("excursion_zscore")),
-        VOLUME: (pl.when(calm).then(pl.col("volume_zscore").abs()), pl.col("volume_zscore")),
+        VOLUME_UP: (unexplained_volume(), pl.col("volume_zscore")),
+        VOLUME_DOWN: (pl.when(calm).then(-pl.col("volume_zscore")), pl.col("volume_zscore")),
         ISOLATION: (pl.col("isolation_score"), pl.col("isolation_score")),
     }
     found = {}

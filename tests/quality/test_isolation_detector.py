@@ -41,7 +41,7 @@ def fitted(frame, settings=SETTINGS):
 
 def test_scores_equal_the_librarys():
     """The arrays give what PyOD's forest of the same seed gives, up to its constant offset."""
-    from pyod.models.iforest import IForest  # noqa: PLC0415 - 1.5 s to import
+    from pyod.models.iforest import IForest
 
     frame = measures()
     _, forest = fitted(frame)

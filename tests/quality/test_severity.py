@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from quant_assets.quality.findings import FINDINGS_SCHEMA, Severity
 from quant_assets.quality.severity import score_findings
-from quant_assets.quality.thresholds import EXCURSION, ISOLATION, PRICE_LOUD, PRICE_QUIET, VOLUME, Thresholds
+from quant_assets.quality.thresholds import (
+    EXCURSION,
+    ISOLATION,
+    PRICE_LOUD,
+    PRICE_QUIET,
+    VOLUME_DOWN,
+    VOLUME_UP,
+    Thresholds,
+)
 
 DAY = dt.date(2012, 3, 1)
 THRESHOLDS = Thresholds(
@@ -22,7 +30,8 @@ THRESHOLDS = Thresholds(
             (PRICE_QUIET, 3.0, 5.0),
             (PRICE_LOUD, 5.0, 7.0),
             (EXCURSION, 4.0, 6.0),
-            (VOLUME, 4.0, 5.0),
+            (VOLUME_UP, 4.0, 5.0),
+            (VOLUME_DOWN, 4.0, 5.0),
             (ISOLATION, 0.7, 0.8),
         )
         for level, value in (("LOW", low), ("MEDIUM", medium))
@@ -81,6 +90,12 @@ def raised(*changes):
         ({"excursion_zscore": 6.5}, "price_spike_in_bar", "MEDIUM", "price_spike_in_bar"),
         ({"volume_zscore": 4.5}, "volume_spike", "LOW", "volume_spike"),
         ({"volume_zscore": -5.5}, "volume_drop", "MEDIUM", "volume_drop"),
+        (
+            {"volume_zscore": 9.0, "prophet_score": 4.0, "volume_log_ratio": 4.0},
+            "volume_spike",
+            "MEDIUM",
+            "volume_spike",
+        ),
         ({"isolation_score": 0.85}, "odd_bar", "MEDIUM", "odd_bar"),
     ],
 )

@@ -15,11 +15,13 @@ from quant_assets.quality.thresholds import (
     ISOLATION,
     PRICE_LOUD,
     PRICE_QUIET,
-    VOLUME,
+    VOLUME_DOWN,
+    VOLUME_UP,
     Thresholds,
     calibrated_thresholds,
     is_loud,
     thresholds_from,
+    unexplained_volume,
     weissman_quantile,
 )
 
@@ -62,7 +64,7 @@ def test_with_few_bars_the_ceilings_hold():
     """Below a thousand bars nothing is calibrated, and the record says so."""
     frame = calibrated_thresholds(scores(900), DAY)
     assert frame["rows"].unique().to_list() == [0]
-    assert THRESHOLDS.validate(frame).height == 11
+    assert THRESHOLDS.validate(frame).height == 13
     assert threshold(frame, PRICE_QUIET, "MEDIUM") == 5.0
     assert threshold(frame, PRICE_QUIET, "HIGH") == 8.0
     assert Thresholds(DAY, {}).at(PRICE_QUIET, Severity.HIGH) == np.inf
@@ -85,7 +87,7 @@ def test_a_window_full_of_bad_bars_does_not_blind():
     wild = calibrated_thresholds(scores(5_000, tail=0.5), DAY)
     calm = calibrated_thresholds(scores(5_000, tail=50.0), DAY)
     assert threshold(wild, PRICE_QUIET, "MEDIUM") == 5.0
-    assert threshold(wild, VOLUME, "MEDIUM") <= 5.0
+    assert threshold(wild, VOLUME_UP, "MEDIUM") <= 4.25
     assert threshold(calm, PRICE_QUIET, "MEDIUM") == 4.0
     assert threshold(calm, PRICE_LOUD, "MEDIUM") == 5.0
 
@@ -99,7 +101,7 @@ def test_a_measure_without_any_value_keeps_its_ceiling():
         ),
         DAY,
     )
-    assert threshold(frame, VOLUME, "MEDIUM") == 5.0
+    assert threshold(frame, VOLUME_DOWN, "MEDIUM") == 5.0
     assert threshold(frame, ISOLATION, "MEDIUM") == 1.0
 
 
@@ -112,10 +114,19 @@ def test_heavy_volume_is_twice_the_median_or_two_deviations():
     assert frame.select(is_loud().alias("x"))["x"].to_list() == [True, True, False, False]
 
 
+def test_a_price_move_explains_volume_and_a_still_price_none():
+    """One deviation of volume per volatility of move beyond the first is expected."""
+    frame = pl.DataFrame(
+        {"price_score": [0.5, -4.0, None], "volume_zscore": [3.0, 5.0, 2.0]},
+        schema={"price_score": pl.Float64, "volume_zscore": pl.Float64},
+    )
+    assert frame.select(unexplained_volume().alias("x"))["x"].to_list() == [3.0, 2.0, 2.0]
+
+
 def test_stored_thresholds_are_taken_up_as_they_were():
     """Rows of the table become thresholds per calibration date, oldest first."""
     first, second = calibrated_thresholds(scores(3_000), DAY), calibrated_thresholds(scores(900), dt.date(2012, 4, 2))
     taken = thresholds_from(pl.concat([second, first]))
     assert [item.calibrated_on for item in taken] == [DAY, dt.date(2012, 4, 2)]
-    assert taken[0].at(VOLUME, Severity.MEDIUM) == threshold(first, VOLUME, "MEDIUM")
-    assert taken[0].at(VOLUME, Severity.HIGH) == np.inf
+    assert taken[0].at(VOLUME_UP, Severity.MEDIUM) == threshold(first, VOLUME_UP, "MEDIUM")
+    assert taken[0].at(VOLUME_UP, Severity.HIGH) == np.inf
