@@ -26,7 +26,7 @@ __all__ = ["MARKET_ANCHORS", "SYMBOL_ANCHORS", "Anchors", "feature_priors", "lad
 Floats = npt.NDArray[np.float64]
 
 LADDER_RATIO = 1.9
-"""Volatility of one step over the next lower: 0.38, 0.73, 1.38 and 2.62 times the centre. Accuracy on twenty development
+"""Volatility of one step over the next: 0.38, 0.73, 1.38 and 2.62 times the centre. Accuracy on twenty development
 markets (seeds 100 to 119) was 80.2, 80.7 and 80.2 % for ratios of 1.8, 1.9 and 2.0."""
 RUNGS = np.array([-0.5, 0.5, -1.5, 1.5])
 DIRECTIONS = np.array([0.5, -0.5, 0.0, 0.0])

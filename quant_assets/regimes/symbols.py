@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -162,14 +163,15 @@ def _prepared(frame: pl.DataFrame, standings: Mapping[str, Standing]) -> _Series
 
 def _refits(series: list[_Series], known: dict[str, FitReport], settings: SymbolSettings) -> list[FitReport]:
     """Fit what is missing for the refit dates of the new sessions, in order, and add it to ``known``."""
-    wanted = {refit_date(date, settings.every) for one in series for date in one.dates[one.first :]}
+    new: set[dt.date] = set().union(*(one.dates[one.first :] for one in series))
+    wanted = {refit_date(date, settings.every) for date in new}
     fitted = []
     for effective_from in sorted(wanted):
         version = model_version_name("symbols", effective_from, settings.every)
         if version in known:
             continue
         seed = zlib.crc32(f"{settings.seed} {version}".encode())
-        window = _pooled_window(series, effective_from, np.random.default_rng(seed), settings)
+        window = _pooled_window(series, effective_from, seed, settings)
         if window is not None:
             in_force = model_for(known.values(), effective_from)
             known[version] = fit_model(
@@ -185,19 +187,21 @@ def _refits(series: list[_Series], known: dict[str, FitReport], settings: Symbol
 
 
 def _pooled_window(
-    series: list[_Series], effective_from: dt.date, rng: np.random.Generator, settings: SymbolSettings
+    series: list[_Series], effective_from: dt.date, seed: int, settings: SymbolSettings
 ) -> TrainingWindow | None:
-    """Segments of randomly chosen symbols before a date; None where no symbol has enough history."""
+    """Segments of randomly chosen symbols before a date; None where no symbol has enough history.
+
+    Each symbol draws its own place in the order and its own segment, so that symbols listed later change nothing.
+    """
     parts: list[Floats] = []
     dates: list[dt.date] = []
     room = settings.row_limit
-    for position in rng.permutation(len(series)):
-        one = series[position]
+    for draw, one in sorted(((zlib.crc32(f"{seed} {one.symbol}".encode()), one) for one in series), key=itemgetter(0)):
         stop = bisect_left(one.dates, effective_from)
         length = min(stop - _SETTLED, settings.segment, room)
         if stop < MINIMUM_SESSIONS or length <= 0:
             continue
-        start = _SETTLED + int(rng.integers(stop - _SETTLED - length + 1))
+        start = _SETTLED + draw % (stop - _SETTLED - length + 1)
         matrix = series_features(one.close[: start + length], own_scale(one.close[: start + length], start), start)
         part = matrix[start:]
         # A constant stretch has no scale; a sequence is cut there rather than filled.
