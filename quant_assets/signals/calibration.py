@@ -94,7 +94,14 @@ def fit_calibrator(kind: str, scores: Floats, labels: Floats) -> Calibrator:
     return fit_isotonic(scores, labels) if kind == "isotonic" else fit_platt(scores, labels)
 
 
-def fit_platt(scores: Floats, labels: Floats, slope_deviation: float = SLOPE_DEVIATION) -> PlattMap:
+def fit_platt(
+    scores: Floats,
+    labels: Floats,
+    *,
+    offsets: Floats | None = None,
+    prior_slope: float = 1.0,
+    slope_deviation: float = SLOPE_DEVIATION,
+) -> PlattMap:
     """Fit slope and intercept by Newton's method.
 
     Labels are drawn towards the middle as Platt does, (N+ + 1)/(N+ + 2) and 1/(N- + 2), so that one class alone gives
@@ -105,22 +112,25 @@ def fit_platt(scores: Floats, labels: Floats, slope_deviation: float = SLOPE_DEV
     ----------
     scores, labels : array, shape (n,)
         Raw log-odds of rows not trained on, and what happened (0 or 1).
-    slope_deviation : float
-        Standard deviation of the normal prior of the slope around 1; infinity for none.
+    offsets : array, shape (n,), optional
+        Log-odds that are known before the score, such as each symbol's base rate; the line says what the score adds.
+    prior_slope, slope_deviation : float
+        Mean and standard deviation of the normal prior of the slope; an infinite deviation for none.
     """
     positives = float(labels.sum())
     negatives = len(labels) - positives
     targets = np.where(labels > 0.5, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
-    level = float(np.log((positives + 1.0) / (negatives + 1.0)))
+    level = float(np.log((positives + 1.0) / (negatives + 1.0))) if offsets is None else 0.0
+    known = np.zeros(len(scores)) if offsets is None else offsets
     precision = 1.0 / slope_deviation**2
     # The line is fitted through the scores' mean, where slope and intercept hardly depend on each other.
     centre = float(scores.mean()) if len(scores) else 0.0
     design = np.column_stack([scores - centre, np.ones(len(scores))])
-    line = np.array([1.0, level])
+    line = np.array([prior_slope, level])
     for _ in range(_STEPS):
-        predicted = sigmoid(design @ line)
+        predicted = sigmoid(design @ line + known)
         gradient = design.T @ (targets - predicted)
-        gradient[0] -= precision * (line[0] - 1.0)
+        gradient[0] -= precision * (line[0] - prior_slope)
         curvature = design.T @ (design * (predicted * (1.0 - predicted))[:, None])
         curvature[0, 0] += precision
         step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)

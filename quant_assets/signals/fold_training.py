@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quant_assets.foundation.walk_forward import Fold
-from quant_assets.signals.base_rates import base_rates
-from quant_assets.signals.calibration import fit_platt, sigmoid
+from quant_assets.signals.base_rates import BaseRates, base_rates
+from quant_assets.signals.calibration import log_odds, sigmoid
 from quant_assets.signals.feature_list import rising_features
 from quant_assets.signals.gradient_boosting import fit_booster, staged_scores
-from quant_assets.signals.heuristic import heuristic_parts, heuristic_score
+from quant_assets.signals.heuristic import fit_heuristic_line, heuristic_parts, heuristic_score
 from quant_assets.signals.labels import uniqueness_weights
 from quant_assets.signals.logistic import fit_logistic
 from quant_assets.signals.model_spec import STAGE_ROUNDS, BoostingParameters, ModelSpec
@@ -88,7 +88,7 @@ def fit_fold(task: FoldTask) -> FoldScores:
         step = -(-len(train) // BASELINE_ROWS)
         linear_model = fit_logistic(train.matrix[::step], train.labels[::step], weights[::step])
         linear = linear_model.log_odds(test.matrix)
-    return FoldScores(fold, parameters, stages, linear, _heuristic(train, test), rates.of(test.symbols))
+    return FoldScores(fold, parameters, stages, linear, _heuristic(train, test, rates), rates.of(test.symbols))
 
 
 def _boosted(
@@ -107,9 +107,9 @@ def _boosted(
     return staged_scores(booster, test.matrix, stage_count(spec))
 
 
-def _heuristic(train: TrainingTable, test: TrainingTable) -> Floats:
+def _heuristic(train: TrainingTable, test: TrainingTable, rates: BaseRates) -> Floats:
     """Probabilities of the heuristic: its score has nothing to fit, so the training part itself calibrates it."""
     known = heuristic_score(heuristic_parts(train.matrix, train.features))
-    is_known = ~np.isnan(known)
-    line = fit_platt(known[is_known], train.labels[is_known])
-    return sigmoid(line.log_odds(heuristic_score(heuristic_parts(test.matrix, test.features))))
+    line = fit_heuristic_line(known, train.labels, rates.of(train.symbols))
+    score = heuristic_score(heuristic_parts(test.matrix, test.features))
+    return sigmoid(line.log_odds(score) + log_odds(rates.of(test.symbols)))

@@ -18,12 +18,24 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RULES", "WEIGHTS", "heuristic_parts", "heuristic_score"]
+from quant_assets.signals.calibration import PlattMap, fit_platt, log_odds
+
+__all__ = ["RULES", "RULE_FEATURES", "WEIGHTS", "fit_heuristic_line", "heuristic_parts", "heuristic_score"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
 RULES: tuple[str, ...] = ("momentum", "reversal", "macd", "volume")
+RULE_FEATURES: tuple[str, ...] = (
+    "rate_of_change_60d",
+    "realised_volatility_ann_60",
+    "rsi_14",
+    "macd_hist_ratio",
+    "natr_14",
+    "price_change_1d",
+    "volume_ratio",
+)
+"""Columns of the feature store that the rules read."""
 WEIGHTS: Floats = np.array([0.40, 0.20, 0.25, 0.15])
 
 
@@ -51,6 +63,20 @@ def heuristic_parts(matrix: Matrix, features: Sequence[str]) -> Floats:
     parts[~np.isfinite(parts)] = np.nan
     weighted: Floats = np.clip(parts, -1.0, 1.0) * WEIGHTS
     return weighted
+
+
+def fit_heuristic_line(score: Floats, labels: Floats, base_rate: Floats) -> PlattMap:
+    """What the score adds to the log-odds of each symbol's base rate, never in the wrong direction.
+
+    Parameters
+    ----------
+    score, labels, base_rate : array, shape (n,)
+        Rows without a score are left out. Without any, the line adds nothing.
+    """
+    known = ~np.isnan(score)
+    if not known.any():
+        return PlattMap(0.0, 0.0)
+    return fit_platt(score[known], labels[known], offsets=log_odds(base_rate[known]), prior_slope=0.0)
 
 
 def heuristic_score(parts: Floats) -> Floats:

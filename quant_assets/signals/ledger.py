@@ -97,6 +97,11 @@ class ModelLedger:
         present = self.holder(model, CHAMPION)
         return tuple(dict.fromkeys(str(row[0]) for row in rows if row[0] != present))
 
+    def deleted(self) -> tuple[str, ...]:
+        """Versions that somebody deleted."""
+        rows = self._store.query("SELECT DISTINCT model_version FROM model_events WHERE event = 'deleted'")
+        return tuple(str(row[0]) for row in rows)
+
     def last_event(self, model: str) -> tuple[str, str] | None:
         """Newest event of a model and its reason."""
         rows = self._store.query(

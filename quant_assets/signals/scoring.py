@@ -11,8 +11,14 @@ import numpy.typing as npt
 import polars as pl
 
 from quant_assets.signals.base_rates import BaseRates, base_rates
-from quant_assets.signals.calibration import PlattMap, fit_platt, sigmoid
-from quant_assets.signals.heuristic import RULES, heuristic_parts, heuristic_score
+from quant_assets.signals.calibration import PlattMap, log_odds, sigmoid
+from quant_assets.signals.heuristic import (
+    RULE_FEATURES,
+    RULES,
+    fit_heuristic_line,
+    heuristic_parts,
+    heuristic_score,
+)
 from quant_assets.signals.model_spec import LabelRule
 from quant_assets.signals.reasons import BIAS, heuristic_reasons, top_reasons
 from quant_assets.signals.recommendation import edge, recommend, recommend_by_score
@@ -23,6 +29,7 @@ from quant_assets.signals.training_table import TrainingTable, feature_matrix
 __all__ = [
     "HEURISTIC",
     "LEAST_KNOWN_SHARE",
+    "RULE_FEATURES",
     "HeuristicFit",
     "SignalRows",
     "fit_heuristic",
@@ -49,7 +56,7 @@ class SignalRows:
 
 @dataclass(frozen=True, slots=True)
 class HeuristicFit:
-    """What matured labels say about the heuristic's score: a line in log-odds and the base rates."""
+    """What matured labels say about the heuristic's score: what it adds to the log-odds of the base rates."""
 
     line: PlattMap
     rates: BaseRates
@@ -63,7 +70,8 @@ def fit_heuristic(table: TrainingTable) -> HeuristicFit | None:
     labels = rows.labels[known]
     if len(labels) < _LEAST_LABELS or len(np.unique(labels)) < 2:
         return None
-    return HeuristicFit(fit_platt(score[known], labels), base_rates(rows.symbols, rows.labels))
+    rates = base_rates(rows.symbols, rows.labels)
+    return HeuristicFit(fit_heuristic_line(score, rows.labels, rates.of(rows.symbols)), rates)
 
 
 def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.datetime) -> SignalRows:
@@ -115,7 +123,6 @@ def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.dateti
 
 def heuristic_rows(
     frame: pl.DataFrame,
-    features: Sequence[str],
     *,
     model: str,
     rule: LabelRule,
@@ -128,9 +135,7 @@ def heuristic_rows(
     Parameters
     ----------
     frame : DataFrame
-        symbol, date and features; a rule whose columns are missing counts 0.
-    features : sequence of str
-        Columns of ``frame`` to use.
+        symbol, date and features; a rule whose columns of ``RULE_FEATURES`` are missing counts 0.
     model : str
         Named model that could not score.
     rule : LabelRule
@@ -139,7 +144,7 @@ def heuristic_rows(
         Why the heuristic is used.
     decided_at : datetime
     """
-    present = [name for name in features if name in frame.columns]
+    present = [name for name in RULE_FEATURES if name in frame.columns]
     parts = heuristic_parts(feature_matrix(frame, present), present)
     score = heuristic_score(parts)
     shown = np.nan_to_num(parts)
@@ -149,9 +154,9 @@ def heuristic_rows(
         contributed, names = shown, RULES
     else:
         rate = fitted.rates.of(symbols)
-        odds = fitted.line.log_odds(np.nan_to_num(score))
+        bias = (log_odds(rate) + fitted.line.intercept)[:, None]
+        odds = np.nan_to_num(score) * fitted.line.slope + bias[:, 0]
         probability = sigmoid(odds)
-        bias = np.full((len(frame), 1), fitted.line.intercept)
         contributed, names = np.column_stack([shown * fitted.line.slope, bias]), (*RULES, BIAS)
     signals = _signals(
         frame,

@@ -15,7 +15,7 @@ import polars as pl
 
 from quant_assets.foundation.errors import DataError
 
-__all__ = ["TrainingTable", "feature_matrix", "training_table"]
+__all__ = ["TrainingTable", "feature_matrix", "newest_sessions", "training_table"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -114,10 +114,9 @@ def training_table(
         Naming a feature that is missing.
     """
     kept = features.filter(pl.col("symbol").is_in(list(symbols))) if symbols else features
-    if lookback_sessions is not None:
-        newest = kept["date"].unique().sort().tail(lookback_sessions)
-        kept = kept.filter(pl.col("date").is_in(newest.implode()))
-    joined = kept.join(labels, on=["symbol", "date"], how="inner").sort("date", "symbol")
+    joined = (
+        newest_sessions(kept, lookback_sessions).join(labels, on=["symbol", "date"], how="inner").sort("date", "symbol")
+    )
     regimes = joined[regime_column].fill_null("") if regime_column else pl.Series([""] * joined.height)
     return TrainingTable(
         features=tuple(names),
@@ -130,6 +129,14 @@ def training_table(
         bar_numbers=joined["bar_number"].to_numpy().astype(np.int64),
         regimes=np.array(regimes.to_list(), dtype=np.str_),
     )
+
+
+def newest_sessions(frame: pl.DataFrame, sessions: int | None) -> pl.DataFrame:
+    """Rows of the newest so many sessions; all of them for None."""
+    if sessions is None or frame.is_empty():
+        return frame
+    newest = frame["date"].unique().sort().tail(sessions)
+    return frame.filter(pl.col("date") >= newest[0])
 
 
 def feature_matrix(frame: pl.DataFrame, names: Sequence[str]) -> Matrix:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # it ships no types
+from threadpoolctl import threadpool_limits
 
 from quant_assets.foundation.errors import DataError
 from quant_assets.foundation.walk_forward import walk_forward_folds

@@ -1,0 +1,17 @@
+"""Training every model again because the world moved: launched by the drift sensor, usable by hand."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+__all__ = ["retrain_on_drift"]
+
+retrain_on_drift = dg.define_asset_job(
+    "retrain_on_drift",
+    selection=dg.AssetSelection.groups("signals"),
+    config={"ops": {"train_models": {"config": {"retrain": True, "actor": "retrain_on_drift"}}}},
+    description=(
+        "Train a new version of every model after a confirmed drift. The champion stays until a challenger has proved "
+        "better; drift asks for a training, it does not decide its outcome."
+    ),
+)

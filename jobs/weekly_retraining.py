@@ -1,0 +1,35 @@
+"""Training every model again: Sunday morning, or once a month where that is enough."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from quant_assets.foundation.calendar import NEW_YORK
+
+__all__ = ["monthly_retraining_schedule", "weekly_retraining", "weekly_retraining_schedule"]
+
+weekly_retraining = dg.define_asset_job(
+    "weekly_retraining",
+    selection=dg.AssetSelection.groups("signals"),
+    config={"ops": {"train_models": {"config": {"retrain": True}}}},
+    description=(
+        "Train a new version of every model, evaluate it out of sample, and let it replace the champion only if it "
+        "proved better on both measures of the promotion rule. Then score and look for drift."
+    ),
+)
+
+weekly_retraining_schedule = dg.ScheduleDefinition(
+    name="weekly_retraining_schedule",
+    job=weekly_retraining,
+    cron_schedule="0 8 * * 0",
+    execution_timezone=NEW_YORK,
+    description="08:00 New York on Sundays. Switch it on here.",
+)
+
+monthly_retraining_schedule = dg.ScheduleDefinition(
+    name="monthly_retraining_schedule",
+    job=weekly_retraining,
+    cron_schedule="0 8 1 * *",
+    execution_timezone=NEW_YORK,
+    description="08:00 New York on the first of the month, instead of every week. Switch on one of the two.",
+)

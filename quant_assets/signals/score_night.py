@@ -1,0 +1,190 @@
+"""A night of scoring: champion or heuristic for every symbol, the challenger beside, matured labels filled in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from quant_assets.features.consumers import FeatureConsumer, read_features
+from quant_assets.foundation.calendar import new_york_calendar
+from quant_assets.foundation.errors import QuantError
+from quant_assets.foundation.table_store import TableStore
+from quant_assets.market_data.tables import ADJUSTED_PRICES
+from quant_assets.ops.tables import RUN_STATE
+from quant_assets.signals.alerts import raise_alert
+from quant_assets.signals.feature_list import CONSUMERS, FEATURES
+from quant_assets.signals.labels import forward_labels
+from quant_assets.signals.ledger import CHALLENGER, CHAMPION
+from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule
+from quant_assets.signals.prediction_history import extend_predictions
+from quant_assets.signals.registration import ModelRegistry
+from quant_assets.signals.scoring import (
+    HEURISTIC,
+    RULE_FEATURES,
+    HeuristicFit,
+    SignalRows,
+    fit_heuristic,
+    heuristic_rows,
+    model_rows,
+)
+from quant_assets.signals.signal_model import SignalModel
+from quant_assets.signals.tables import CHALLENGER_SCORES, CONTRIBUTIONS, MODELS, SIGNALS
+from quant_assets.signals.training_table import training_table
+
+__all__ = ["CONTRIBUTION_SESSIONS", "NightScores", "score_night", "scored_models"]
+
+CONTRIBUTION_SESSIONS = 252
+_HEURISTIC_SESSIONS = 1260
+"""Newest sessions, five years, that calibrate the heuristic's score on a night that needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NightScores:
+    """What a night scored for one model; ``note`` is empty where the champion scored every symbol."""
+
+    model: str
+    champion: str | None
+    challenger: str | None
+    symbols: int
+    by_heuristic: int
+    note: str
+    recommendations: dict[str, int] = field(default_factory=dict)
+
+
+def scored_models(registry: ModelRegistry) -> tuple[str, ...]:
+    """The default models and every other of which a version holds an alias."""
+    names = [spec.name for spec in DEFAULT_MODELS]
+    return tuple(dict.fromkeys([*names, *(holder.model for holder in registry.ledger.holders())]))
+
+
+def score_night(store: TableStore, registry: ModelRegistry) -> tuple[NightScores, ...]:
+    """Score the run's session with every model and write the tables.
+
+    Each champion is looked up once, so that a promotion during the run counts from the next one. A champion that cannot
+    be loaded or used is replaced by the heuristic for the night, and an alert says so.
+    """
+    state = store.read(RUN_STATE).row(0, named=True)
+    frame = read_features(store, _consumer(FEATURES), "date = ?", [state["as_of"]])
+    night = _Night(store, registry, state["as_of"], state["source_clock"], frame)
+    results = tuple(night.score(model) for model in scored_models(registry))
+    cutoff = new_york_calendar().shift(night.as_of, -CONTRIBUTION_SESSIONS)
+    store.replace(CONTRIBUTIONS, CONTRIBUTIONS.empty(), "date <= ?", [cutoff])
+    return results
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Night:
+    """One session to score, with everything to read from and write to."""
+
+    store: TableStore
+    registry: ModelRegistry
+    as_of: dt.date
+    clock: dt.datetime
+    frame: pl.DataFrame = field(repr=False)
+
+    def score(self, model: str) -> NightScores:
+        """Score the session with one model."""
+        champion_version = self.registry.ledger.holder(model, CHAMPION)
+        challenger_version = self.registry.ledger.holder(model, CHALLENGER)
+        champion, rows, note = self._by_champion(model, champion_version)
+        scored = rows.signals if rows is not None else SIGNALS.empty()
+        left = self.frame.join(scored, on="symbol", how="anti")
+        parts = [rows] if rows is not None else []
+        if left.height:
+            note = note or f"too few of the features are known for {champion_version}"
+            parts.append(self._by_heuristic(model, champion, left, note))
+        signals = pl.concat([SIGNALS.empty(), *(part.signals for part in parts)])
+        self._write(model, signals, pl.concat([CONTRIBUTIONS.empty(), *(part.contributions for part in parts)]))
+        if champion is not None:
+            extend_predictions(self.store, champion)
+        if challenger_version is not None:
+            self._score_challenger(challenger_version)
+        return NightScores(
+            model=model,
+            champion=champion_version,
+            challenger=challenger_version,
+            symbols=signals.height,
+            by_heuristic=signals.filter(pl.col("source") == HEURISTIC).height,
+            note=note,
+            recommendations=dict(sorted(signals.group_by("recommendation").len().rows())),
+        )
+
+    def _by_champion(self, model: str, version: str | None) -> tuple[SignalModel | None, SignalRows | None, str]:
+        """The champion and its rows, or why there are none."""
+        if version is None:
+            last = self.registry.ledger.last_event(model)
+            return None, None, f"no champion of {model}: {last[1] if last else 'none has been trained yet'}"
+        try:
+            champion = self.registry.load(version)
+            return champion, model_rows(champion, self.frame, decided_at=self.clock), ""
+        except QuantError as error:
+            raise_alert(
+                self.registry.operations,
+                alert_id=f"signals-fallback-{model}-{self.as_of}",
+                severity="HIGH",
+                subject=f"{version} could not score {self.as_of}; the heuristic did",
+                body=str(error),
+            )
+            return None, None, f"{version} could not score: {error}"
+
+    def _by_heuristic(self, model: str, champion: SignalModel | None, frame: pl.DataFrame, note: str) -> SignalRows:
+        rule = champion.card.spec.label if champion is not None else _rule(self.store, model)
+        return heuristic_rows(
+            frame, model=model, rule=rule, fitted=self._fitted(rule), note=note, decided_at=self.clock
+        )
+
+    def _fitted(self, rule: LabelRule) -> HeuristicFit | None:
+        """The heuristic's score against what happened in the last years."""
+        since = new_york_calendar().shift(self.as_of, -_HEURISTIC_SESSIONS)
+        closes = self.store.read(ADJUSTED_PRICES, ["symbol", "date", "close"], "date >= ?", [since])
+        labels = forward_labels(closes, rule, new_york_calendar().sessions)
+        features = read_features(self.store, _consumer(RULE_FEATURES), "date >= ?", [since])
+        return fit_heuristic(training_table(features, labels, RULE_FEATURES))
+
+    def _write(self, model: str, signals: pl.DataFrame, contributions: pl.DataFrame) -> None:
+        """Put the rows in place; one that says the same keeps the instant at which it was first decided."""
+        with self.store.transaction() as connection:
+            self.store.merge_within(connection, SIGNALS, SIGNALS.validate(signals), ignore=("decided_at",))
+        self.store.replace(CONTRIBUTIONS, contributions, "date = ? AND model = ?", [self.as_of, model])
+
+    def _score_challenger(self, version: str) -> None:
+        """The challenger's word on the same rows; one that cannot be used is left out, with an alert."""
+        try:
+            challenger = self.registry.load(version)
+            probabilities = challenger.probabilities(self.frame)
+        except QuantError as error:
+            raise_alert(
+                self.registry.operations,
+                alert_id=f"signals-challenger-{version}-{self.as_of}",
+                severity="LOW",
+                subject=f"The challenger {version} could not score {self.as_of}",
+                body=str(error),
+            )
+            return
+        scores = self.frame.select("symbol", "date").with_columns(
+            pl.Series("probability", probabilities, dtype=pl.Float64),
+            model=pl.lit(challenger.card.model),
+            model_version=pl.lit(version),
+            decided_at=pl.lit(self.clock.astimezone(dt.UTC)).cast(pl.Datetime("us", "UTC")),
+        )
+        with self.store.transaction() as connection:
+            rows = CHALLENGER_SCORES.validate(scores.select(CHALLENGER_SCORES.column_names))
+            self.store.merge_within(connection, CHALLENGER_SCORES, rows, ignore=("decided_at",))
+        extend_predictions(self.store, challenger)
+
+
+def _consumer(names: Sequence[str]) -> FeatureConsumer:
+    return FeatureConsumer(CONSUMERS[0].name, CONSUMERS[0].version, tuple(names))
+
+
+def _rule(store: TableStore, model: str) -> LabelRule:
+    """The event of a model that cannot be loaded: as registered last, or as the code defines a default model."""
+    for spec in DEFAULT_MODELS:
+        if spec.name == model:
+            return spec.label
+    last = store.read(MODELS, ["horizon_days", "threshold", "created_at"], "model = ?", [model])
+    row = last.sort("created_at").row(-1, named=True)
+    return LabelRule(row["horizon_days"], row["threshold"])
