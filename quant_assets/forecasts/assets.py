@@ -11,7 +11,7 @@ import polars as pl
 from quant_assets.forecasts.charts import Picture
 from quant_assets.forecasts.night import Night, run_night
 from quant_assets.forecasts.parameters import SELECTED, ForecastSettings
-from quant_assets.forecasts.storage import load_as_of, store_outcomes
+from quant_assets.forecasts.storage import store_outcomes
 from quant_assets.forecasts.tables import (
     FORECAST_EVALUATIONS,
     MODEL_CHOICES,
@@ -67,7 +67,7 @@ def portfolio_forecast(
 )
 def forecast_outcomes(warehouse: dg.ResourceParam[Warehouse]) -> Iterator[dg.MaterializeResult[None]]:
     """Join the forecasts of earlier nights to what happened."""
-    known = store_outcomes(warehouse, load_as_of(warehouse))
+    known = store_outcomes(warehouse)
     served = warehouse.read(OUTCOMES, ["inside"], "is_selected")["inside"]
     figures = {"new_outcomes": known, "served_inside_5_95": f"{served.sum()} of {len(served)}"}
     yield dg.MaterializeResult(asset_key=asset_key(OUTCOMES), metadata=table_metadata(warehouse, OUTCOMES, **figures))
@@ -81,10 +81,11 @@ def _figures(night: Night, folder: Path) -> dict[str, dict[str, Any]]:
     choices: dict[str, Any] = {"choices": dg.MetadataValue.table(_records(night.tonight.choices))}
     choices |= {f"unavailable_{row['model']}": row["reason"] for row in unavailable.iter_rows(named=True)}
     evaluations: dict[str, Any] = {}
-    if night.calibration is not None:
+    if night.evaluations.height:
         shown = night.evaluations.filter(pl.col("horizon_days").is_in(_SHOWN_HORIZONS)).select(_SHOWN_COLUMNS)
         first = pl.col("model") != SELECTED
         evaluations = {"calibration_table": dg.MetadataValue.table(_records(shown.sort("horizon_days", first)))}
+    if night.calibration is not None:
         evaluations |= _drawn(night.calibration, folder, "calibration")
     return {
         PORTFOLIO_FORECASTS.name: {

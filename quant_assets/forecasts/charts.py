@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
@@ -26,6 +26,28 @@ class Picture:
 
     html: str
     svg: str
+
+
+@dataclass(eq=False)
+class _Sheet:
+    """Rows by name, put into the finished specification as they are: Altair would copy them with every layer."""
+
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, name: str, frame: pl.DataFrame) -> alt.NamedData:
+        """Keep rows, dates as text."""
+        self.rows[name] = frame.with_columns(pl.col(pl.Date).cast(pl.String)).to_dicts()
+        return alt.NamedData(name)
+
+    def drawn(self, chart: alt.TopLevelMixin) -> Picture:
+        """The chart with its rows, in both forms."""
+        # Validation takes longer than drawing, and a chart that breaks the schema fails to draw anyway.
+        specification = chart.to_dict(validate=False) | {"datasets": self.rows}
+        version = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
+        return Picture(
+            vl_convert.vegalite_to_html(specification, vl_version=version, bundle=True),
+            vl_convert.vegalite_to_svg(specification, vl_version=version),
+        )
 
 
 def past_fan(rolling_origins: pl.DataFrame, equity: pl.DataFrame, *, model: str, base_value: float) -> pl.DataFrame:
@@ -77,13 +99,16 @@ def fan_chart(equity: pl.DataFrame, forecasts: pl.DataFrame, past: pl.DataFrame)
     past : polars.DataFrame
         From :func:`past_fan`.
     """
+    sheet = _Sheet()
     served = forecasts.filter("is_selected").sort("horizon_days")
     head, last = served.row(0, named=True), served.row(-1, named=True)
     levels = ["p50", *(name for low, high, _ in _BANDS for name in (low, high))]
     today = pl.DataFrame({"date": [head["as_of"]]} | {name: [head["current_value"]] for name in levels})
     fan = pl.concat([today, served.select(pl.col("target_date").alias("date"), *levels)])
-    layers = [_area(fan, low, high, opacity) for low, high, opacity in _BANDS]
-    layers += [_line(fan, "p50", color=_BLUE, dash=[5, 3]), _line(equity.tail(_HISTORY_SESSIONS), "value")]
+    fan_rows, past_rows = sheet.add("fan", fan), sheet.add("past", past)
+    history_rows = sheet.add("history", equity.tail(_HISTORY_SESSIONS))
+    layers = [_area(fan_rows, low, high, opacity) for low, high, opacity in _BANDS]
+    layers += [_line(fan_rows, "p50", color=_BLUE, dash=[5, 3]), _line(history_rows, "value")]
     figures = (
         f"In {last['horizon_days']} sessions: 5 to 95 % {last['p05']:,.0f} to {last['p95']:,.0f}, median "
         f"{last['p50']:,.0f}; VaR 95 {last['var_95']:,.0f}, CVaR 95 {last['cvar_95']:,.0f} (now "
@@ -93,30 +118,30 @@ def fan_chart(equity: pl.DataFrame, forecasts: pl.DataFrame, past: pl.DataFrame)
     title = f"Portfolio forecast of {head['as_of']}: {head['model'].replace('_', ' ')}"
     tonight = alt.layer(*layers).properties(width=620, height=340, title=_title(title, [figures, legend]))
     if past.is_empty():
-        return _picture(tonight)
+        return sheet.drawn(tonight)
     before = [
-        _area(past, "p05", "p95", 0.25, _DAYS),
-        _line(past, "p50", color=_BLUE, dash=[5, 3], date=_DAYS),
-        _line(past, "realised", date=_DAYS),
+        _area(past_rows, "p05", "p95", 0.25, _DAYS),
+        _line(past_rows, "p50", color=_BLUE, dash=[5, 3], date=_DAYS),
+        _line(past_rows, "realised", date=_DAYS),
     ]
     heading = _title(f"Forecast of {past['date'][0]}", ["Black: what happened. Blue: its 5-95 % band", "and median."])
-    return _picture(alt.hconcat(tonight, alt.layer(*before).properties(width=260, height=340, title=heading)))
+    return sheet.drawn(alt.hconcat(tonight, alt.layer(*before).properties(width=260, height=340, title=heading)))
 
 
-def _area(frame: pl.DataFrame, low: str, high: str, opacity: float, date: alt.X = _MONTHS) -> Any:
-    area = alt.Chart(frame).mark_area(color=_BLUE, opacity=opacity)
+def _area(rows: alt.NamedData, low: str, high: str, opacity: float, date: alt.X = _MONTHS) -> Any:
+    area = alt.Chart(rows).mark_area(color=_BLUE, opacity=opacity)
     return area.encode(date, alt.Y(f"{low}:Q", title="value", scale=_SCALE, axis=_MONEY), alt.Y2(f"{high}:Q"))
 
 
 def _line(
-    frame: pl.DataFrame,
+    rows: alt.NamedData,
     column: str,
     *,
     color: str = "#111827",
     dash: list[int] | None = None,
     date: alt.X = _MONTHS,
 ) -> Any:
-    line = alt.Chart(frame).mark_line(color=color, strokeWidth=1.4, strokeDash=dash or [])
+    line = alt.Chart(rows).mark_line(color=color, strokeWidth=1.4, strokeDash=dash or [])
     return line.encode(date, alt.Y(f"{column}:Q", scale=_SCALE))
 
 
@@ -134,9 +159,12 @@ def calibration_chart(evaluations: pl.DataFrame, pit: pl.DataFrame, *, horizons:
     horizons : tuple of int
         Horizons whose histograms are shown.
     """
-    goal = alt.Chart(pl.DataFrame({"low": [0.88], "high": [0.92]})).mark_rect(color="#d1d5db", opacity=0.6)
+    sheet = _Sheet()
+    goal = alt.Chart(sheet.add("goal", pl.DataFrame({"low": [0.88], "high": [0.92]}))).mark_rect(
+        color="#d1d5db", opacity=0.6
+    )
     band = goal.encode(alt.Y("low:Q"), alt.Y2("high:Q"))
-    lines = alt.Chart(evaluations).mark_line()
+    lines = alt.Chart(sheet.add("coverage", evaluations.select("model", "horizon_days", "coverage_90"))).mark_line()
     is_selected = alt.datum.model == "selected"
     coverage = lines.encode(
         alt.X("horizon_days:Q", title="horizon, sessions"),
@@ -155,20 +183,10 @@ def calibration_chart(evaluations: pl.DataFrame, pit: pl.DataFrame, *, horizons:
     )
     rule = alt.Chart().mark_rule(color=_ORANGE).encode(alt.Y("even:Q"))
     histograms = (
-        alt.layer(bars, rule, data=shown.with_columns(pl.lit(0.1).alias("even")))
+        alt.layer(bars, rule, data=sheet.add("pit", shown.with_columns(pl.lit(0.1).alias("even"))))
         .properties(width=120, height=110)
         .facet(
             alt.Facet("horizon_days:O", title="PIT of what was served, by horizon in sessions"), columns=len(horizons)
         )
     )
-    return _picture(alt.vconcat(above, histograms))
-
-
-def _picture(chart: alt.TopLevelMixin) -> Picture:
-    # Validation takes longer than drawing, and a chart that breaks the schema fails to draw anyway.
-    specification = chart.to_dict(validate=False)
-    version = ".".join(alt.SCHEMA_VERSION.split(".")[:2])
-    return Picture(
-        vl_convert.vegalite_to_html(specification, vl_version=version, bundle=True),
-        vl_convert.vegalite_to_svg(specification, vl_version=version),
-    )
+    return sheet.drawn(alt.vconcat(above, histograms))

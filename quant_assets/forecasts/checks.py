@@ -8,7 +8,7 @@ import polars as pl
 from quant_assets.forecasts.causality import models_that_look_ahead, origin_to_prove
 from quant_assets.forecasts.holdings import read_holdings
 from quant_assets.forecasts.parameters import SELECTED, ForecastSettings
-from quant_assets.forecasts.storage import load_as_of, load_closes, load_record
+from quant_assets.forecasts.storage import load
 from quant_assets.forecasts.tables import (
     COMPONENT_VAR,
     FORECAST_EVALUATIONS,
@@ -95,15 +95,16 @@ def forecasts_do_not_look_ahead(
     """Make a past forecast again on a corrupted future."""
     if universe.portfolio is None:
         return dg.AssetCheckResult(passed=True, description="the universe file has no portfolio")
-    calendar, settings, as_of = new_york_calendar(), ForecastSettings(), load_as_of(warehouse)
+    calendar, settings = new_york_calendar(), ForecastSettings()
     holdings = read_holdings(universe.portfolio)
-    record = load_record(warehouse, holdings.portfolio_id, settings.horizon_days, calendar)
+    horizon_days = settings.horizon_days
+    loaded = load(warehouse, holdings.symbols, holdings.portfolio_id, horizon_days=horizon_days, calendar=calendar)
+    record, as_of = loaded.record, loaded.as_of
     session = origin_to_prove(record, as_of)
     if session is None:
         return dg.AssetCheckResult(passed=True, description="there is no past forecast yet")
-    closes = load_closes(warehouse, holdings.symbols, as_of)
     guilty = models_that_look_ahead(
-        closes, holdings, record, session, calendar=calendar, as_of=as_of, settings=settings
+        loaded.closes, holdings, record, session, calendar=calendar, as_of=as_of, settings=settings
     )
     date = calendar.sessions[session]
     words = f"looks ahead: {', '.join(guilty)}" if guilty else "unchanged"

@@ -165,10 +165,8 @@ def difference_t_value(difference: Floats, lags: int) -> float | None:
 
 def _breaches(outcome: Floats, quantiles: Floats, sessions: npt.NDArray[np.int64], horizon: int) -> dict[str, object]:
     """VaR tests on origins at least ``horizon`` sessions apart, from the first known one on."""
-    apart: list[int] = []
-    for place in np.flatnonzero(np.isfinite(outcome) & np.isfinite(quantiles[:, 0])).tolist():
-        if not apart or sessions[place] - sessions[apart[-1]] >= horizon:
-            apart.append(place)
+    known = np.flatnonzero(np.isfinite(outcome) & np.isfinite(quantiles[:, 0]))
+    apart = known[_apart(sessions[known], horizon)]
     below_95 = outcome[apart] < quantiles[apart, LOWER]
     below_99 = outcome[apart] < quantiles[apart, 0]
     return {
@@ -179,6 +177,18 @@ def _breaches(outcome: Floats, quantiles: Floats, sessions: npt.NDArray[np.int64
         "kupiec_99_p_value": kupiec_p_value(int(below_99.sum()), len(apart), 0.01),
         "christoffersen_p_value": christoffersen_p_value(below_95, 0.05) if len(apart) > 1 else None,
     }
+
+
+def _apart(sessions: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.int64]:
+    """Places of sessions at least ``horizon`` apart, the first one included, each as early as possible."""
+    steps = np.diff(sessions)
+    if len(steps) and (steps == steps[0]).all():
+        return np.arange(0, len(sessions), -(-horizon // int(steps[0])))
+    chosen: list[int] = []
+    for place in range(len(sessions)):
+        if not chosen or sessions[place] - sessions[chosen[-1]] >= horizon:
+            chosen.append(place)
+    return np.array(chosen, dtype=np.int64)
 
 
 def _ratio(ours: Floats, theirs: Floats) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,22 +19,14 @@ from quant_assets.forecasts.record import Record, record_rows
 from quant_assets.forecasts.refits import fit_table, make_origin, quarter_of
 from quant_assets.forecasts.rolling_origins import extend_record
 from quant_assets.forecasts.selection import record_losses, served_models
-from quant_assets.forecasts.storage import (
-    fitting,
-    load_as_of,
-    load_closes,
-    load_fits,
-    load_record,
-    retained_from,
-    store_extension,
-    store_forecasts,
-)
+from quant_assets.forecasts.storage import Change, load, record_changes, retained_from, store_changes
 from quant_assets.forecasts.tables import (
     COMPONENT_VAR,
     EQUITY_HISTORY,
     FORECAST_EVALUATIONS,
     MODEL_CHOICES,
     PIT_HISTOGRAMS,
+    PORTFOLIO_FORECASTS,
     PORTFOLIO_MEASURES,
     POSITIONS,
     STRESS_WINDOWS,
@@ -41,12 +34,12 @@ from quant_assets.forecasts.tables import (
 from quant_assets.forecasts.tonight import Tonight, forecast_tonight
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.foundation.table_store import TableStore
+from quant_assets.foundation.tables import Table
 from quant_assets.settings import Portfolio
 
 __all__ = ["Night", "quarter_starts", "run_night"]
 
 _SHOWN_HORIZONS = (1, 5, 20, 60)
-_WHOLE_HISTORY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class Night:
     new_origins : int
     fan : Picture
     calibration : Picture, optional
-        None where there is nothing to judge yet.
+        Drawn on nights that add an origin (one in five); None on the others, and where there is nothing to judge yet.
     """
 
     tonight: Tonight
@@ -93,32 +86,31 @@ def run_night(
     is_full_refresh : bool
         Forget the stored record and fits and make them again from the prices as they are now.
     """
-    as_of = load_as_of(store)
     holdings = read_holdings(portfolio)
-    closes = load_closes(store, holdings.symbols, as_of)
-    history = price_history(closes, holdings.symbols, calendar, as_of)
-    key = holdings.portfolio_id
-    fits = {} if is_full_refresh else load_fits(store, key)
-    before = (
-        Record.empty(settings.horizon_days)
-        if is_full_refresh
-        else load_record(store, key, settings.horizon_days, calendar)
-    )
+    key, horizon_days = holdings.portfolio_id, settings.horizon_days
+    loaded = load(store, holdings.symbols, key, horizon_days=horizon_days, calendar=calendar)
+    history = price_history(loaded.closes, holdings.symbols, calendar, loaded.as_of)
+    before = Record.empty(horizon_days) if is_full_refresh else loaded.record
+    fits = {} if is_full_refresh else loaded.fits
     extension = extend_record(before, fits, history, holdings, settings)
-    store_extension(store, extension, key, calendar, is_new=not len(before.sessions))
+    record, losses = extension.record, record_losses(extension.record)
     known_fits = {**fits, **fit_table(extension.new_fits)}
-    losses = record_losses(extension.record)
-    tonight = forecast_tonight(history, holdings, extension.record, known_fits, settings, losses=losses)
-    store_forecasts(store, tonight.forecasts, tonight.new_fits, retained_from(calendar.sessions, as_of))
-    evaluations, pit = _judge(store, extension.record, losses, history=history, holdings=holdings, settings=settings)
-    equity = _store_past(store, tonight, history, holdings, settings)
+    tonight = forecast_tonight(history, holdings, record, known_fits, settings, losses=losses)
+    evaluations, pit = _judge(record, losses, history=history, holdings=holdings, settings=settings)
+    past = _past(history, holdings, settings)
+    is_new = not len(before.sessions) and not fits
+    changes = record_changes(extension, tonight.new_fits, key, calendar, is_new=is_new)
+    changes += [Change(FORECAST_EVALUATIONS, evaluations), Change(PIT_HISTOGRAMS, pit)]
+    changes += _nightly_changes(tonight, past, loaded.as_of)
+    store_changes(store, changes, retained_from(calendar.sessions, loaded.as_of))
+    new_origins = len(record.sessions) - len(before.sessions)
     return Night(
         tonight,
         evaluations,
         pit,
-        len(extension.record.sessions) - len(before.sessions),
-        _fan(tonight, extension.record, equity, history),
-        calibration_chart(evaluations, pit, horizons=_SHOWN_HORIZONS) if evaluations.height else None,
+        new_origins,
+        _fan(tonight, record, past[EQUITY_HISTORY], history),
+        calibration_chart(evaluations, pit, horizons=_SHOWN_HORIZONS) if evaluations.height and new_origins else None,
     )
 
 
@@ -132,48 +124,43 @@ def quarter_starts(
 
 
 def _judge(
-    store: TableStore,
-    record: Record,
-    losses: Floats,
-    *,
-    history: PriceHistory,
-    holdings: Holdings,
-    settings: ForecastSettings,
+    record: Record, losses: Floats, *, history: PriceHistory, holdings: Holdings, settings: ForecastSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Evaluations and PIT histograms of the record, stored in the place of the last ones."""
-    evaluations, pit = FORECAST_EVALUATIONS.empty(), PIT_HISTOGRAMS.empty()
-    if np.isfinite(record.realised).any():
-        served = served_models(record, losses, quarter_starts(record, history, holdings, settings))
-        evaluations = evaluate(record, served, history.exchange_sessions, origin_step=settings.origin_step)
-        pit = pit_histograms(record, served)
-    store.replace(FORECAST_EVALUATIONS, fitting(FORECAST_EVALUATIONS, evaluations))
-    store.replace(PIT_HISTOGRAMS, fitting(PIT_HISTOGRAMS, pit))
-    return evaluations, pit
+    """Evaluations and PIT histograms of the record."""
+    if not np.isfinite(record.realised).any():
+        return FORECAST_EVALUATIONS.empty(), PIT_HISTOGRAMS.empty()
+    served = served_models(record, losses, quarter_starts(record, history, holdings, settings))
+    evaluations = evaluate(record, served, history.exchange_sessions, origin_step=settings.origin_step)
+    return evaluations, pit_histograms(record, served)
 
 
-def _store_past(
-    store: TableStore, tonight: Tonight, history: PriceHistory, holdings: Holdings, settings: ForecastSettings
-) -> pl.DataFrame:
-    """Store tonight's positions and choices and what today's holdings went through; the equity history."""
+def _past(history: PriceHistory, holdings: Holdings, settings: ForecastSettings) -> dict[Table, pl.DataFrame]:
+    """What today's holdings went through, over the whole history."""
     whole = make_origin(
         history,
         holdings,
         len(history) - 1,
         included=holdings.amounts != 0,
-        settings=replace(settings, window_sessions=_WHOLE_HISTORY),
+        settings=replace(settings, window_sessions=len(history)),
     )
-    equity = equity_rows(whole)
-    store.replace(EQUITY_HISTORY, fitting(EQUITY_HISTORY, equity))
-    nightly = {
-        POSITIONS: tonight.positions,
-        MODEL_CHOICES: tonight.choices,
-        COMPONENT_VAR: tonight.components,
+    return {
+        EQUITY_HISTORY: equity_rows(whole),
         PORTFOLIO_MEASURES: measure_rows(whole),
         STRESS_WINDOWS: stress_rows(whole, history),
     }
-    for table, rows in nightly.items():
-        store.replace(table, fitting(table, rows), "as_of = ?", [whole.date])
-    return equity
+
+
+def _nightly_changes(tonight: Tonight, past: dict[Table, pl.DataFrame], as_of: dt.date) -> list[Change]:
+    """Rows of the night in the place of an earlier run's of the same night."""
+    nightly = {
+        PORTFOLIO_FORECASTS: tonight.forecasts,
+        POSITIONS: tonight.positions,
+        MODEL_CHOICES: tonight.choices,
+        COMPONENT_VAR: tonight.components,
+    }
+    nightly |= {table: rows for table, rows in past.items() if table is not EQUITY_HISTORY}
+    changes = [Change(table, rows, "as_of = ?", (as_of,)) for table, rows in nightly.items()]
+    return [*changes, Change(EQUITY_HISTORY, past[EQUITY_HISTORY])]
 
 
 def _fan(tonight: Tonight, record: Record, equity: pl.DataFrame, history: PriceHistory) -> Picture:

@@ -127,53 +127,52 @@ def stress_rows(origin: Origin, history: PriceHistory) -> pl.DataFrame:
     )
 
 
+_FIGURES = (
+    "start_date",
+    "end_date",
+    "value_at_end",
+    "change_pct",
+    "max_loss",
+    "max_loss_pct",
+    "trough_date",
+    "recovery_date",
+    "recovery_sessions",
+    "proxied_share",
+)
+
+
 def _through(window: StressWindow, origin: Origin, history: PriceHistory) -> dict[str, object]:
+    """Figures of one crisis, or null ones with a note."""
     start = int(np.searchsorted(origin.sessions, np.datetime64(window.start, "D")))
     end = int(np.searchsorted(origin.sessions, np.datetime64(window.end, "D"), side="right")) - 1
     first, last = origin.sessions[0].item(), origin.sessions[-1].item()
-    nothing = dict.fromkeys(
-        (
-            "start_date",
-            "end_date",
-            "value_at_end",
-            "change_pct",
-            "max_loss",
-            "max_loss_pct",
-            "trough_date",
-            "recovery_date",
-            "recovery_sessions",
-            "proxied_share",
-        )
-    )
     if end - start < 1:
-        return nothing | {"note": f"the prices run from {first} to {last} and do not reach this window"}
-    notes = []
-    if first > window.start + dt.timedelta(days=7):
-        notes.append(f"prices begin on {first}")
-    if last < window.end:
-        notes.append(f"prices end on {last}")
+        note = f"the prices run from {first} to {last} and do not reach this window"
+        return dict.fromkeys(_FIGURES) | {"note": note}
     value = _held_value(origin, start)
     if value[0] <= 0:
-        return nothing | {"note": "the value of the portfolio is not positive, so a loss has no percentage"}
+        note = "the value of the portfolio is not positive, so a loss has no percentage"
+        return dict.fromkeys(_FIGURES) | {"note": note}
+    notes = [f"prices begin on {first}"] if first > window.start + dt.timedelta(days=7) else []
+    notes += [f"prices end on {last}"] if last < window.end else []
     inside = value[: end - start + 1]
     worst = max_drawdown(inside)
-    peak, trough = worst.peak, worst.trough
-    back = np.flatnonzero(value[trough:] >= value[peak]) if worst.depth < 0 else np.array([], dtype=np.int64)
-    recovered = start + trough + int(back[0]) if len(back) else None
-    absent = _absent_share(origin, history, origin.sessions[start])
-    return {
-        "start_date": origin.sessions[start].item(),
-        "end_date": origin.sessions[end].item(),
-        "value_at_end": float(inside[-1]),
-        "change_pct": 100.0 * float(inside[-1] / inside[0] - 1.0),
-        "max_loss": float(inside[peak] - inside[trough]),
-        "max_loss_pct": -100.0 * worst.depth,
-        "trough_date": origin.sessions[start + trough].item(),
-        "recovery_date": origin.sessions[recovered].item() if recovered is not None else None,
-        "recovery_sessions": recovered - start - trough if recovered is not None else None,
-        "proxied_share": absent,
-        "note": "; ".join(notes),
-    }
+    trough = start + worst.trough
+    back = np.flatnonzero(value[worst.trough :] >= value[worst.peak])
+    recovered = trough + int(back[0]) if worst.depth < 0 and len(back) else None
+    figures = (
+        origin.sessions[start].item(),
+        origin.sessions[end].item(),
+        float(inside[-1]),
+        100.0 * float(inside[-1] / inside[0] - 1.0),
+        float(inside[worst.peak] - inside[worst.trough]),
+        -100.0 * worst.depth,
+        origin.sessions[trough].item(),
+        None if recovered is None else origin.sessions[recovered].item(),
+        None if recovered is None else recovered - trough,
+        _absent_share(origin, history, origin.sessions[start]),
+    )
+    return dict(zip(_FIGURES, figures, strict=True)) | {"note": "; ".join(notes)}
 
 
 def _held_value(origin: Origin, start: int) -> Floats:

@@ -154,15 +154,18 @@ def _with_new_origins(record: Record, numbers: list[int], forecasts: list[Floats
     if not numbers:
         return record
     sessions = np.concatenate([record.sessions, np.array(numbers, dtype=np.int64)])
-    order = np.argsort(sessions, kind="stable")
     raw = np.stack(forecasts, axis=1)
     unknown = np.full((len(numbers), record.horizons), np.nan)
-    return Record(
-        sessions[order],
-        np.concatenate([record.raw, raw], axis=1)[:, order],
-        np.concatenate([record.corrected, np.full_like(raw, np.nan)], axis=1)[:, order],
-        np.concatenate([record.realised, unknown])[order],
+    joined = Record(
+        sessions,
+        np.concatenate([record.raw, raw], axis=1),
+        np.concatenate([record.corrected, np.full_like(raw, np.nan)], axis=1),
+        np.concatenate([record.realised, unknown]),
     )
+    if (np.diff(sessions) > 0).all():
+        return joined
+    order = np.argsort(sessions, kind="stable")
+    return Record(sessions[order], joined.raw[:, order], joined.corrected[:, order], joined.realised[order])
 
 
 def _realised(record: Record, history: PriceHistory, holdings: Holdings, settings: ForecastSettings) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 from quant_assets.forecasts import assets, checks
 from quant_assets.forecasts.holdings import read_holdings
 from quant_assets.forecasts.night import run_night
-from quant_assets.forecasts.storage import RETENTION_SESSIONS, load_fits, load_record, retained_from, store_outcomes
+from quant_assets.forecasts.storage import RETENTION_SESSIONS, load, retained_from, store_outcomes
 from quant_assets.forecasts.tables import (
     COMPONENT_VAR,
     FITS,
@@ -84,11 +84,11 @@ def test_a_night_fills_the_tables_and_the_next_ones_extend_them(warehouse):
     """Three nights store three forecasts; outcomes come as their days do; what was recorded stays as it is."""
     last = sessions(COUNT)
     before = warehouse.read(ROLLING_ORIGINS).drop("realised_change")
-    assert store_outcomes(warehouse, last[-4]) == 0
+    assert store_outcomes(warehouse) == 0
     for place in (-3, -2):
         move_to(warehouse, last[place])
         night(warehouse)
-        store_outcomes(warehouse, last[place])
+        store_outcomes(warehouse)
     after = warehouse.read(ROLLING_ORIGINS).drop("realised_change")
     assert after.join(before, on=before.columns, how="semi").height == before.height
     nights = warehouse.read(PORTFOLIO_FORECASTS)["as_of"].unique().sort().to_list()
@@ -102,7 +102,7 @@ def test_outcomes_are_what_the_prices_did(warehouse):
     """One night ahead, the realised value is the positions moved by the two closes."""
     last = sessions(COUNT)
     move_to(warehouse, last[-3])
-    store_outcomes(warehouse, last[-3])
+    store_outcomes(warehouse)
     close = (
         closes(["AA", "BB"], COUNT).filter(pl.col("date").is_in([last[-4], last[-3]])).sort("symbol", "date")["close"]
     )
@@ -141,8 +141,13 @@ def test_other_holdings_start_another_record(warehouse):
     assert warehouse.read(ROLLING_ORIGINS)["portfolio_id"].unique().to_list() == [key]
     assert set(warehouse.read(FITS)["subject"]) == {"AA", "portfolio"}
     assert warehouse.read(PORTFOLIO_FORECASTS)["as_of"].n_unique() == 2
-    assert not len(load_record(warehouse, weights(AA=0.6, BB=0.4).portfolio_id, 10, CALENDAR).sessions)
-    assert len(load_fits(warehouse, key)) > 1
+    before, now = (
+        load(warehouse, ["AA"], each, horizon_days=10, calendar=CALENDAR)
+        for each in (weights(AA=0.6, BB=0.4).portfolio_id, key)
+    )
+    assert (len(before.record.sessions), len(before.fits)) == (0, 0)
+    assert len(now.record.sessions) > 25
+    assert len(now.fits) > 1
 
 
 def test_old_forecasts_of_models_not_served_are_dropped(warehouse):
