@@ -3,7 +3,8 @@
 The bound buys or sells at the open after a crossover, charges proportional costs, marks the account at each close and
 gives total return, Sharpe ratio and drawdown: no short sales, leverage, corporate actions, round trips or any other
 measure. Ours always includes all of them.
-The engines live in an environment of their own; where one is missing its line says "not measured":
+Ours and the bound are processor time on one thread; the engines get the smaller of wall and processor time. They live in
+an environment of their own; where one is missing its line says "not measured":
 
     python -m venv .venv-bench && .venv-bench/bin/pip install -r benchmarks/rivals/requirements.txt
 
@@ -113,12 +114,13 @@ def bound_portfolio(close, opening, cost):
 
 
 def best(run: Callable[[], object], rounds: int) -> float:
+    """Processor seconds of the best round: all of this runs on one thread, and other work does not count."""
     run()
     times = []
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun = time.process_time()
         run()
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     return min(times)
 
 
@@ -154,7 +156,7 @@ def line(name: str, seconds: float | None, against: float, note: str = "") -> No
 def one_crossover(rivals: Rivals, panel: PricePanel) -> None:
     bench, strategy = make_bench(panel), build_strategy("sma_crossover", {"fast": 20, "slow": 100})
     scratch, out, returns, years = Scratch(), np.empty(len(MEASURE_NAMES)), np.empty(SESSIONS - 1), bench.years
-    ours = best(lambda: evaluate(strategy, fresh(bench), out, scratch=scratch, returns=returns, years=years), 200)
+    ours = best(lambda: evaluate(strategy, fresh(bench), out, scratch=scratch, returns=returns, years=years), 400)
     close, opening, equity = panel.close[:, 0].copy(), panel.open[:, 0].copy(), np.empty(SESSIONS)
 
     def bound() -> None:

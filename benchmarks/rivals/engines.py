@@ -5,8 +5,6 @@ usage: engines.py ENGINE RULE PRICES.csv    (columns date, open, high, low, clos
 Signals are computed here again, with pandas or by the engine itself, never taken from the project.
 """
 
-
-
 from __future__ import annotations
 
 import json

@@ -486,6 +486,23 @@ def _end_of_quiet(start: int, first: int, last: int, clock: Floats, decided: Fla
 
 
 @_compiled
+def _mark_alone(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
+    start: int, end: int, low: int, cash: float, market: Floats, book: Floats, path: Floats
+) -> None:
+    """Mark a position in the only symbol from ``start`` to before ``end``, in loops that fit vector registers."""
+    held, marks, count = book[SHARES, 0], market[MARK, start:end, 0], end - start
+    equities, gross, net = path[0, low : low + count], path[1, low : low + count], path[2, low : low + count]
+    for j in range(count):
+        net[j] = held * marks[j]
+    for j in range(count):
+        equities[j] = cash + net[j]
+    for j in range(count):
+        net[j] = net[j] / equities[j]
+    for j in range(count):
+        gross[j] = net[j]
+
+
+@_compiled
 def _coast(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
     start: int,
     first: int,
@@ -512,13 +529,8 @@ def _coast(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only a
     for k in range(3, len(path)):
         for j in range(low, low + count):
             path[k, j] = 0.0
-    if symbols == 1:  # the loop below in a form that fits vector registers
-        held = book[SHARES, 0]
-        for j in range(count):
-            net = held * market[MARK, start + j, 0]
-            equity = cash + net
-            path[0, low + j] = equity
-            path[1, low + j] = path[2, low + j] = net / equity
+    if symbols == 1:
+        _mark_alone(start, end, low, cash, market, book, path)
     else:
         for j in range(count):
             net = 0.0

@@ -34,7 +34,7 @@ def hold_above(upper: Floats, lower: Floats, *, weight: float, otherwise: float)
     """
     weights, decided = np.empty(upper.shape), np.empty(upper.shape, dtype=np.uint8)
     _hold_above(upper, lower, weight, otherwise, weights, decided)
-    return Targets(weights, decided)
+    return Targets(weights, decided, most=upper.shape[1] * max(abs(weight), abs(otherwise)))
 
 
 @numba.njit(cache=True, nogil=True)

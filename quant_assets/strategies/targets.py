@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numba
@@ -28,11 +29,14 @@ class Targets:
         1 where the close of that session is a decision to trade towards the weight; 0 holds on to what there is.
     reason : str
         Why there is nothing to trade, where there is nothing; empty otherwise.
+    most : float
+        Largest gross weight of any session where the maker knows it; infinite has it looked up.
     """
 
     weights: Floats = field(repr=False)
     decided: Flags = field(repr=False)
     reason: str = ""
+    most: float = math.inf
 
     def checked(self, *, max_leverage: float, strategy: str) -> Targets:
         """Return these targets where the simulator may be asked for them.
@@ -42,6 +46,8 @@ class Targets:
         UsageError
             Where a weight is NaN, or a row asks for more than ``max_leverage``.
         """
+        if self.most <= max_leverage * (1 + 1e-9):
+            return self
         gross = _largest_gross(np.ascontiguousarray(self.weights))
         if not np.isfinite(gross):
             row, column = np.argwhere(~np.isfinite(self.weights))[0]
