@@ -3,8 +3,8 @@
 The bound buys or sells at the open after a crossover, charges proportional costs, marks the account at each close and
 gives total return, Sharpe ratio and drawdown: no short sales, leverage, corporate actions, round trips or any other
 measure. Ours always includes all of them.
-Ours and the bound are processor time on one thread; the engines get the smaller of wall and processor time. They live in
-an environment of their own; where one is missing its line says "not measured":
+Ours and the bound are processor time on one thread; the engines get the smaller of wall and processor time. They live
+in an environment of their own; where one is missing its line says "not measured":
 
     python -m venv .venv-bench && .venv-bench/bin/pip install -r benchmarks/rivals/requirements.txt
 
