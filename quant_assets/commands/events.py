@@ -63,4 +63,4 @@ def _published(home: Home) -> pl.DataFrame:
         raise DataError("nothing is published yet; run 'quant run nightly' first.")
     names = ", ".join(ANOMALY_EVENTS.column_names)
     with open_database(home.readers_database.resolve(), read_only=True) as connection:
-        return connection.execute(f"SELECT {names} FROM {ANOMALY_EVENTS.qualified_name}").pl()  # noqa: S608 - declared
+        return connection.execute(f"SELECT {names} FROM {ANOMALY_EVENTS.qualified_name}").pl()

@@ -42,7 +42,7 @@ _AS_OF = "SELECT as_of FROM ops.run_state"
 _CLOSES = "SELECT symbol, date, close FROM market_data.adjusted_prices WHERE date <= ? AND list_contains(?, symbol)"
 _FITS = "SELECT * EXCLUDE (portfolio_id) FROM forecasts.fits WHERE portfolio_id = ?"
 _RECORD = (
-    f"SELECT {', '.join(('model', 'origin_date', 'horizon_days', 'realised_change', *RAW_NAMES, *LEVEL_NAMES))} "  # noqa: S608 - names of columns
+    f"SELECT {', '.join(('model', 'origin_date', 'horizon_days', 'realised_change', *RAW_NAMES, *LEVEL_NAMES))} "
     "FROM forecasts.rolling_origins WHERE portfolio_id = ?"
 )
 _OPEN_FORECASTS = (
@@ -155,7 +155,7 @@ def _store(store: TableStore, connection: duckdb.DuckDBPyConnection, change: Cha
         same = " AND ".join(f"stored.{name} = wanted.{name}" for name in table.key)
         condition = f"({change.where or 'true'}) AND NOT EXISTS (FROM wanted WHERE {same})"
         connection.register("wanted", rows)
-        gone = connection.execute(f"DELETE FROM {table.qualified_name} AS stored WHERE {condition}", change.parameters)  # noqa: S608 - names come from declarations
+        gone = connection.execute(f"DELETE FROM {table.qualified_name} AS stored WHERE {condition}", change.parameters)
         if (gone.fetchone() or (0,))[0]:
             store.note_change(connection, table.qualified_name)
         connection.unregister("wanted")

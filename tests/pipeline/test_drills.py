@@ -45,7 +45,7 @@ def step_started(home: Home, step: str) -> bool:
     newest = max(databases, key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return False
-    import sqlite3  # noqa: PLC0415
+    import sqlite3
 
     with sqlite3.connect(f"file:{newest}?mode=ro", uri=True) as connection:
         try:
@@ -214,7 +214,7 @@ def test_clock_before_the_data_is_refused(copied):
 
 def test_full_disk_while_publishing_fails_and_the_next_run_completes(copied):
     """Where the publication cannot be written the run fails, readers keep the former one, the next run publishes."""
-    import resource  # noqa: PLC0415
+    import resource
 
     before = copied.home.readers_database.resolve()
     with duckdb.connect(str(copied.home.warehouse)) as connection:
@@ -245,7 +245,7 @@ def test_full_disk_while_publishing_fails_and_the_next_run_completes(copied):
 
 def test_replay_port_in_use_is_one_sentence(copied):
     """A port that is taken ends in exit code 2 and one sentence."""
-    import socket  # noqa: PLC0415
+    import socket
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

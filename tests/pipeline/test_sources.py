@@ -104,8 +104,8 @@ def test_spent_quota_leaves_the_rest_for_tomorrow(tmp_path):
         made = vendor(tmp_path, server, ALPHA_VANTAGE_PLAN="free")
         made.home.prepare()
         ledger = SqliteQuotaLedger(OperationsStore(made.home.operations))
-        from resources.alpha_vantage.limits import quota_day  # noqa: PLC0415 - the client's own notion of a day
-        from resources.alpha_vantage.secrecy import fingerprint  # noqa: PLC0415
+        from resources.alpha_vantage.limits import quota_day
+        from resources.alpha_vantage.secrecy import fingerprint
 
         day = quota_day(server.now())
         for _ in range(22):
@@ -151,7 +151,7 @@ def test_restatement_becomes_a_revision(tmp_path):
         made = vendor(tmp_path, server, SYMBOLS[:1])
         assert made.run(rooms=PRICES_AND_FEATURES).is_success
         before = made.read("SELECT date, close FROM market_data.daily_prices ORDER BY date DESC LIMIT 1")[0]
-        import duckdb  # noqa: PLC0415 - stands for a stored value that differs from what the vendor sends now
+        import duckdb
 
         with duckdb.connect(str(made.home.warehouse)) as connection:
             connection.execute("UPDATE market_data.daily_prices SET close = close + 1 WHERE date = ?", [before[0]])

@@ -91,7 +91,7 @@ class Installation:
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         run_config = quiet | ({"ops": {"fetch_prices": {"config": config}}} if config else {})
         with self._as_environment(), dg.DagsterInstance.from_config(str(self.home.dagster)) as instance:
-            from quant_assets.definitions import defs  # noqa: PLC0415 - reads the environment just set
+            from quant_assets.definitions import defs
 
             definitions = defs()
             assets = None
