@@ -148,7 +148,7 @@ def test_snapshot_stays_open_until_its_last_request_ends(home):
 
 def test_file_without_a_publication_is_refused(tmp_path):
     """A DuckDB file that no run published is told apart from a damaged one only in words; neither is served."""
-    import duckdb  # noqa: PLC0415 - makes the file
+    import duckdb
 
     path = tmp_path / "other.duckdb"
     with duckdb.connect(str(path)) as connection:

@@ -46,8 +46,8 @@ def create_application(home: Home, options: ApiOptions, *, log: AccessLine | Non
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await _take_newest(publications)
-        watch = asyncio.create_task(_watch(publications, options.watch_seconds))
+        await _take_newest(publications, front)
+        watch = asyncio.create_task(_watch(publications, front, options.watch_seconds))
         try:
             yield
         finally:
@@ -65,7 +65,7 @@ def create_application(home: Home, options: ApiOptions, *, log: AccessLine | Non
     routes.add_exception_handler(HTTPException, _on_http_error)
     routes.add_exception_handler(RequestValidationError, _on_invalid)
     routes.openapi = lambda: describe(routes)  # type: ignore[method-assign]  # the documented way to replace it
-    return Front(
+    front = Front(
         routes,
         publications=publications,
         options=options,
@@ -73,24 +73,25 @@ def create_application(home: Home, options: ApiOptions, *, log: AccessLine | Non
         release=release,
         log=log,
     )
+    return front
 
 
-async def _take_newest(publications: Publications) -> None:
+async def _take_newest(publications: Publications, front: Front) -> None:
     before = publications.failure
     snapshot = await anyio.to_thread.run_sync(publications.newer)
     if snapshot is not None:
-        publications.take(snapshot)
+        await front.serve(snapshot)
         _LOG.info("serving %s", snapshot.publication.name)
     elif publications.failure is not None and publications.failure != before:
         former = "nothing" if publications.current is None else "the former publication"
         _LOG.warning("%s; %s is served", publications.failure, former)
 
 
-async def _watch(publications: Publications, seconds: float) -> None:
+async def _watch(publications: Publications, front: Front, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         try:
-            await _take_newest(publications)
+            await _take_newest(publications, front)
         except Exception:  # noqa: BLE001 - the watch must outlive whatever a publication is wrong about
             _LOG.exception("looking for a new publication failed; trying again")
 

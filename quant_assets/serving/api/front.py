@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import unquote
 
 from quant_assets.serving.api.access import RateLimiter, TokenGate
 from quant_assets.serving.api.access_log import AccessLine
@@ -40,6 +41,8 @@ _FORECAST_PATH = b"/api/v1/portfolio/forecast/"
 _API_PATH = "/api/v1/"
 _HEALTH_PATH = "/api/v1/health"
 _OPEN_PATHS = (_HEALTH_PATH, "/docs", "/openapi.json")
+_MADE_READY, _MADE_READY_SECONDS = 1_000, 10.0
+"""Answers made ready from a new publication before it is served, and for how long at most; a third of a core."""
 _LOG = logging.getLogger("quant.api")
 
 
@@ -100,6 +103,7 @@ class Front:
         self._gate = TokenGate(options.tokens)
         self._limiter = RateLimiter(options.requests_per_second, options.burst)
         self._ready = ReadyAnswers(options.cache_bytes)
+        self._ready_publication = ""
         self._in_work = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,21 +166,41 @@ class Front:
         is_published = is_read and path != _HEALTH_PATH and (path.startswith(_API_PATH) or path == "/")
         if snapshot is None or not is_published:
             return await self._run(scope, receive, snapshot, media), False
-        name, asked = snapshot.publication.name, (raw_path, scope["query_string"], media.encode())
-        answer = self._ready.get(name, asked)
+        asked = (raw_path, scope["query_string"], media.encode())
+        is_newest = snapshot.publication.name == self._ready_publication
+        answer = self._ready.get(asked) if is_newest else None
         is_ready = answer is not None
         if answer is None:
             answer = await self._run(scope, receive, snapshot, media)
             if answer.status != 200:
                 return answer, False
             answer = self._tagged(answer, snapshot, asked)
-            newest = self._publications.current
-            self._ready.put(name, asked, answer, newest=newest.publication.name if newest else name)
+            if snapshot.publication.name == self._ready_publication:
+                self._ready.put(asked, answer)
         etag = header(answer.headers, b"etag") or b""
         if is_unchanged(header(scope["headers"], b"if-none-match"), etag):
             kept = [pair for pair in answer.headers if pair[0] not in {b"content-type", b"content-length"}]
             return Answer(304, kept, b""), is_ready
         return answer, is_ready
+
+    async def serve(self, snapshot: Snapshot) -> None:
+        """Go over to a publication, once what was asked lately is ready from it."""
+        begun = time.monotonic()
+        ready = ReadyAnswers(self._options.cache_bytes)
+        for asked in reversed(self._ready.last_asked(_MADE_READY)):
+            if time.monotonic() - begun > _MADE_READY_SECONDS:
+                break
+            worked = time.monotonic()
+            try:
+                answer = await self._run(_scope_of(asked), _nothing, snapshot, asked[2].decode())
+            except Exception as error:  # noqa: BLE001 - whoever asks for it again is told; the publication is served
+                _LOG.info("%s is not ready from %s: %s", asked[0].decode(), snapshot.publication.name, error)
+                continue
+            if answer.status == 200:
+                ready.put(asked, self._tagged(answer, snapshot, asked))
+            await asyncio.sleep(2 * (time.monotonic() - worked))
+        self._ready, self._ready_publication = ready, snapshot.publication.name
+        self._publications.take(snapshot)
 
     def _tagged(self, answer: Answer, snapshot: Snapshot, asked: Asked) -> Answer:
         """Add what lets a client keep the answer until the next publication."""
@@ -238,6 +262,25 @@ class Front:
             "ready": is_ready,
             "publication": snapshot.publication.name if snapshot else None,
         }
+
+
+def _scope_of(asked: Asked) -> Scope:
+    """An ASGI scope that asks what was asked before."""
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": unquote(asked[0].decode("ascii")),
+        "raw_path": asked[0],
+        "query_string": asked[1],
+        "root_path": "",
+        "headers": [],
+    }
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:

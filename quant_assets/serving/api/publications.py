@@ -6,8 +6,7 @@ the former one end on it. A publication that cannot be opened is left alone and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import time
 
 import duckdb
 
@@ -25,13 +24,10 @@ class Publications:
     Parameters
     ----------
     home : Home
-    open_file : callable
-        Opens a publication's own file.
     """
 
-    def __init__(self, home: Home, open_file: Callable[[Path], Snapshot] = open_snapshot) -> None:
+    def __init__(self, home: Home) -> None:
         self._link = home.readers_database
-        self._open_file = open_file
         self.current: Snapshot | None = None
         self.failure: str | None = None
         """Why the newest publication is not the one in use; None where it is."""
@@ -53,7 +49,8 @@ class Publications:
             self.failure = None
             return None
         try:
-            snapshot = self._open_file(path)
+            # The first publication is awaited; a later one is loaded with a third of a core while requests go on.
+            snapshot = open_snapshot(path) if self.current is None else open_snapshot(path, _rest_twice_as_long)
         except (duckdb.Error, OSError, ValueError) as error:
             self.failure = f"{path.name} cannot be read: {str(error).splitlines()[0][:160]}"
             return None
@@ -71,3 +68,7 @@ class Publications:
         if self.current is not None:
             self.current.retire()
             self.current = None
+
+
+def _rest_twice_as_long(worked_seconds: float) -> None:
+    time.sleep(2 * worked_seconds)

@@ -1,7 +1,8 @@
-"""Ready answers of one publication in bounded memory: the least recently asked go first."""
+"""Ready answers of a publication in bounded memory: the least recently asked go first."""
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class Answer:
 
 
 class ReadyAnswers:
-    """Answers by what was asked, for the publication in use; a new publication empties it.
+    """Answers of one publication by what was asked.
 
     Parameters
     ----------
@@ -36,25 +37,17 @@ class ReadyAnswers:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._answers: OrderedDict[Asked, Answer] = OrderedDict()
-        self._publication: str | None = None
         self.bytes_held = 0
 
-    def get(self, publication: str, asked: Asked) -> Answer | None:
+    def get(self, asked: Asked) -> Answer | None:
         """The ready answer, or None."""
-        if publication != self._publication:
-            return None
         answer = self._answers.get(asked)
         if answer is not None:
             self._answers.move_to_end(asked)
         return answer
 
-    def put(self, publication: str, asked: Asked, answer: Answer, *, newest: str) -> None:
-        """Keep an answer, unless it belongs to a publication that is no longer the ``newest``."""
-        if publication != newest:
-            return
-        if publication != self._publication:
-            self._answers.clear()
-            self.bytes_held, self._publication = 0, publication
+    def put(self, asked: Asked, answer: Answer) -> None:
+        """Keep an answer, in the place of the least recently asked ones."""
         size = _size(asked, answer)
         if size > self._max_bytes // 8:
             return
@@ -65,6 +58,10 @@ class ReadyAnswers:
         self.bytes_held += size
         while self.bytes_held > self._max_bytes:
             self.bytes_held -= _size(*self._answers.popitem(last=False))
+
+    def last_asked(self, count: int) -> list[Asked]:
+        """What was asked last, the newest first."""
+        return list(itertools.islice(reversed(self._answers), count))
 
 
 def _size(asked: Asked, answer: Answer) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +145,7 @@ class Snapshot:
         self.columns = columns
         self.filled = filled
         self.newest = newest
+        self._known: dict[str, pl.DataFrame] = {}
         self._users = 0
         self._is_retired = False
         self.is_closed = False
@@ -160,6 +161,13 @@ class Snapshot:
             reading.close()
             self._users -= 1
             self._close_if_unused()
+
+    def known(self, reading: Reading, sql: str) -> pl.DataFrame:
+        """Rows of a small SELECT without parameters, read once per publication."""
+        found = self._known.get(sql)
+        if found is None:
+            found = self._known[sql] = reading.frame(sql)
+        return found
 
     def retire(self) -> None:
         """Close the file as soon as no request reads from it."""
@@ -201,8 +209,18 @@ class Snapshot:
             raise Problem(404, "not-published", absence)
 
 
-def open_snapshot(path: Path) -> Snapshot:
-    """Open a publication's file and look at what it holds.
+def _without_rest(_: float) -> None:
+    """Load as fast as can be."""
+
+
+def open_snapshot(path: Path, rest: Callable[[float], None] = _without_rest) -> Snapshot:
+    """Open a publication's file, look at what it holds, and load its newest rows.
+
+    Parameters
+    ----------
+    path : Path
+    rest : callable
+        Told after each part of the loading how many seconds it took; may sleep.
 
     Raises
     ------
@@ -214,15 +232,16 @@ def open_snapshot(path: Path) -> Snapshot:
         for statement in _SETTINGS:
             connection.execute(statement)
         columns = _columns(connection)
+        symbols = _symbols(connection, columns)
         filled = frozenset(name for name in columns if connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone())
         return Snapshot(
             connection,
             path=path,
             publication=_publication(connection, path),
-            symbols=_symbols(connection, filled),
+            symbols=symbols,
             columns=columns,
             filled=filled,
-            newest=preload(connection, columns, filled),
+            newest=preload(connection, columns, filled, tuple(symbols), rest),
         )
     except BaseException:
         connection.close()
@@ -257,13 +276,13 @@ def _publication(connection: duckdb.DuckDBPyConnection, path: Path) -> Publicati
     )
 
 
-def _symbols(connection: duckdb.DuckDBPyConnection, filled: frozenset[str]) -> dict[str, str]:
+def _symbols(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, object]) -> dict[str, str]:
     """Instruments of the universe, and symbols that still have prices although they left it."""
     names: dict[str, str] = {}
-    if "market_data.daily_prices" in filled:
+    if "market_data.daily_prices" in tables:
         names |= dict.fromkeys(
             (s for (s,) in connection.execute("SELECT DISTINCT symbol FROM market_data.daily_prices").fetchall()), ""
         )
-    if "ops.instruments" in filled:
+    if "ops.instruments" in tables:
         names |= dict(connection.execute("SELECT symbol, name FROM ops.instruments").fetchall())
     return dict(sorted(names.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
+import polars as pl
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
@@ -133,14 +134,18 @@ def symbol_signals(
 
 
 def _newest(question: Question, model: str) -> dt.date:
-    newest: dt.date = question.reading.frame(f"SELECT max(date) AS d FROM {SIGNALS.name} WHERE model = ?", [model])[
-        "d"
-    ][0]
+    newest: dt.date = _models(question).filter(pl.col("model") == model)["newest"][0]
     return newest
 
 
+def _models(question: Question) -> pl.DataFrame:
+    """Each model that gives signals, and its newest session."""
+    sql = f"SELECT model, max(date) AS newest FROM {SIGNALS.name} GROUP BY model ORDER BY model"
+    return question.snapshot.known(question.reading, sql)
+
+
 def _check_model(question: Question, model: str) -> None:
-    known = question.reading.frame(f"SELECT DISTINCT model FROM {SIGNALS.name} ORDER BY model")["model"].to_list()
+    known = _models(question)["model"].to_list()
     if model not in known:
         raise Problem(
             404,
