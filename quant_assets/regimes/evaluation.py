@@ -13,10 +13,15 @@ from dataclasses import asdict
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from threadpoolctl import threadpool_limits
 
 from quant_assets.foundation.calendar import new_york_calendar
-from quant_assets.foundation.reference_market import REFERENCE, ReferencePath, reference_path, true_filter
+from quant_assets.foundation.reference_market import (
+    REFERENCE,
+    ReferenceParameters,
+    ReferencePath,
+    reference_path,
+    true_filter,
+)
 from quant_assets.regimes.baselines import BASELINES, Baseline, label_baseline
 from quant_assets.regimes.market import MarketSettings, label_market, market_features
 from quant_assets.regimes.persistence import confirmed_states
@@ -48,7 +53,9 @@ def reference_closes(path: ReferencePath) -> pl.DataFrame:
     return wide.unpivot(index="date", variable_name="symbol", value_name="close").select("symbol", "date", "close")
 
 
-def evaluate_market(seed: int, baselines: Sequence[str] = tuple(BASELINES)) -> dict[str, dict[str, float]]:
+def evaluate_market(
+    seed: int, baselines: Sequence[str] = tuple(BASELINES), parameters: ReferenceParameters = REFERENCE
+) -> dict[str, dict[str, float]]:
     """Scores of every method on the reference market of one seed.
 
     Parameters
@@ -56,6 +63,8 @@ def evaluate_market(seed: int, baselines: Sequence[str] = tuple(BASELINES)) -> d
     seed : int
     baselines : sequence of str
         Names in ``BASELINES``.
+    parameters : ReferenceParameters
+        The reference's own; a shorter market for a quick look.
 
     Returns
     -------
@@ -64,15 +73,13 @@ def evaluate_market(seed: int, baselines: Sequence[str] = tuple(BASELINES)) -> d
         ``ceiling`` is the most probable state of the filter with the true parameters, ``ceiling_labelled`` the same
         under the persistence rule.
     """
-    path = reference_path(np.random.default_rng(seed), REFERENCE)
-    # One thread: the matrices are small, and threads that wait for each other cost a factor of five.
-    with threadpool_limits(1):
-        features = market_features(reference_closes(path), _MARKET)
-        rows = label_market(features, settings=MarketSettings()).rows
-        others = {name: label_baseline(features, BASELINES[name])[1] for name in baselines}
+    path = reference_path(np.random.default_rng(seed), parameters)
+    features = market_features(reference_closes(path), _MARKET)
+    rows = label_market(features, settings=MarketSettings()).rows
+    others = {name: label_baseline(features, BASELINES[name])[1] for name in baselines}
     labels = _states(rows["regime"])
     skipped = len(path.states) - rows.height
-    truth, true_probabilities = path.states[skipped:], true_filter(path.market_returns)[skipped:]
+    truth, true_probabilities = path.states[skipped:], true_filter(path.market_returns, parameters)[skipped:]
     methods: dict[str, States] = {
         "hmm": labels,
         "hmm_most_probable": rows.select(f"p_{state}" for state in STATES).to_numpy().argmax(axis=1),
@@ -148,8 +155,7 @@ def evaluate_history(
         ``next_20d_drawdown`` by regime, with R squared under ``all``; label habits; ``label`` on known dates, whose
         value is the label's probability.
     """
-    with threadpool_limits(1):
-        paths = {name: label_baseline(features, baseline) for name, baseline in baselines.items()}
+    paths = {name: label_baseline(features, baseline) for name, baseline in baselines.items()}
     own = rows.select(f"p_{state}" for state in STATES).to_numpy()
     paths = {"hmm": (own, _states(rows["regime"])), **paths}
     aligned = rows.select("date", "model_version").join(closes, on="date", how="left", maintain_order="left")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from hmmlearn.hmm import GaussianHMM
+from threadpoolctl import threadpool_limits
 
 from quant_assets.regimes.anchors import Anchors, feature_priors, ladder
 from quant_assets.regimes.features import Feature
@@ -187,7 +188,9 @@ class _Attempt:
         for name, means, variances, transition in starts:
             hmm = self._prepared(means, np.maximum(variances, VARIANCE_FLOOR), transition)
             try:
-                hmm.fit(standard, self.window.lengths)
+                # One thread: small matrices, and the same bits whatever the machine's number of cores.
+                with threadpool_limits(1):
+                    hmm.fit(standard, self.window.lengths)
             except (ValueError, FloatingPointError) as error:
                 notes.append(f"{name}: {error}")
                 continue

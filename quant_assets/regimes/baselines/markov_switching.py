@@ -33,7 +33,11 @@ def markov_switching(past: pl.DataFrame, seed: int) -> Labeller:  # noqa: ARG001
         # EM of a state that empties divides by its weight; the fit is a baseline's, and stands or falls by its labels.
         warnings.simplefilter("ignore")
         parameters = model._fit_em(start_params=first, maxiter=_ITERATIONS).params  # noqa: SLF001 - EM alone
+        if not np.isfinite(parameters).all():
+            raise ValueError("expectation-maximisation left the numbers")
         membership = model.filter(parameters).filtered_marginal_probabilities
+    if not np.isfinite(membership).all():
+        raise ValueError("the filter left the numbers")
     order = named_order(past, membership)
 
     def label(rows: pl.DataFrame, start: int) -> npt.NDArray[np.float64]:

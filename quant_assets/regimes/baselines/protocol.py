@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import zlib
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from quant_assets.regimes.anchors import MARKET_ANCHORS, ladder
 from quant_assets.regimes.model import StateSummary
@@ -36,14 +38,17 @@ class Baseline(Protocol):
     """A method: fits on the feature rows before a refit date."""
 
     def __call__(self, past: pl.DataFrame, seed: int) -> Labeller:
-        """Fit on ``past``, rows of ``market_features``."""
+        """Fit on ``past``, rows of ``market_features``; ValueError (LinAlgError is one) where the fit fails."""
         ...
 
 
 def label_baseline(
     features: pl.DataFrame, baseline: Baseline, every: RefitEvery = RefitEvery.MONTH, seed: int = 20_000
 ) -> tuple[Floats, States]:
-    """Walk a baseline forward over a history, by the threshold rule before it can be fitted.
+    """Walk a baseline forward over a history.
+
+    A fit that fails leaves the one before in force, as it does for the hidden Markov model; before the first fit the
+    threshold rule labels.
 
     Returns
     -------
@@ -55,16 +60,21 @@ def label_baseline(
     parts: list[Floats] = []
     labels: list[States] = []
     last: int | None = None
-    for effective_from, start, stop in refit_blocks(dates, 0, every):
-        past = features.filter(pl.col("date") < effective_from)
-        if past.height < MINIMUM_SESSIONS:
-            parts.append(certain(by_rule[start:stop]))
-            labels.append(by_rule[start:stop])
-        else:
-            labeller = baseline(past, zlib.crc32(f"{seed} {effective_from}".encode()))
-            parts.append(labeller(features[:stop], start))
-            labels.append(confirmed_states(parts[-1], last))
-        last = int(labels[-1][-1])
+    labeller: Labeller | None = None
+    # One thread: the matrices are small, and threads that wait for each other cost a factor of five.
+    with threadpool_limits(1):
+        for effective_from, start, stop in refit_blocks(dates, 0, every):
+            past = features.filter(pl.col("date") < effective_from)
+            if past.height >= MINIMUM_SESSIONS:
+                with suppress(ValueError):
+                    labeller = baseline(past, zlib.crc32(f"{seed} {effective_from}".encode()))
+            if labeller is None:
+                parts.append(certain(by_rule[start:stop]))
+                labels.append(by_rule[start:stop])
+            else:
+                parts.append(labeller(features[:stop], start))
+                labels.append(confirmed_states(parts[-1], last))
+            last = int(labels[-1][-1])
     return np.concatenate(parts), np.concatenate(labels)
 
 
