@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from quant_assets.quality.isolation_detector import IsolationSettings
 from quant_assets.quality.planting import plant_bad_bars
+from quant_assets.quality.rules import UNUSABLE_KINDS
 from quant_assets.quality.scan import scan_bars
+from quant_assets.quality.scan_gate import GATE_KINDS
 from quant_assets.quality.scan_state import ScanSettings, SentinelState
 from quant_assets.quality.scoring import jump_rule_flags, score_detection, sigma_rule_flags
 from quant_assets.replay.synthetic.market import SyntheticHistory
@@ -85,6 +88,14 @@ def test_no_good_bar_stays_withheld_among_planted_ones(planted):
     )
     stray = withheld.join(inside.select("symbol", "date"), on=["symbol", "date"], how="anti")
     assert stray.filter(pl.col("date") != dt.date(2003, 1, 29)).rows() == []
+
+
+def test_every_kind_that_is_raised_is_explained(clean, planted):
+    """The guide says what each kind means and what to do about it."""
+    guide = (Path(__file__).parents[2] / "docs" / "data-quality.md").read_text(encoding="utf-8")
+    kinds = {*clean.events["kind"], *planted[2].events["kind"], *GATE_KINDS, *UNUSABLE_KINDS}
+    assert len(kinds) > 15
+    assert [kind for kind in sorted(kinds) if f"`{kind}`" not in guide] == []
 
 
 def test_the_synthetic_market_agrees():
