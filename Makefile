@@ -17,6 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; about two minutes)"
 	@$(PIP) setuptools
 	@$(PIP) --no-build-isolation -e .
+	@$(BIN)/python -m quant_assets.backtests.warm_up
 	@touch $@
 
 $(DEV_STAMP): $(STAMP)

@@ -41,7 +41,6 @@ def prepare_environment(settings: Settings) -> Home:
     os.environ["QUANT_HOME"] = str(home.path)
     os.environ["QUANT_UNIVERSE"] = str(settings.quant_universe.expanduser().resolve())
     os.environ["DAGSTER_HOME"] = str(home.dagster)
-    os.environ["NUMBA_CACHE_DIR"] = os.environ.get("NUMBA_CACHE_DIR", str(home.path / "cache" / "numba"))
     return home
 
 

@@ -46,7 +46,7 @@ class Installation:
         return Home(self.path)
 
     def environment(self) -> dict[str, str]:
-        ours = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME", "NUMBA_CACHE_DIR"}
+        ours = {name.upper() for name in Settings.model_fields} | {"DAGSTER_HOME"}
         inherited = {name: value for name, value in os.environ.items() if name not in ours}
         named = {"QUANT_HOME": str(self.path), "QUANT_UNIVERSE": str(self.universe), "COLUMNS": "200"}
         return inherited | named | dict(self.variables)
