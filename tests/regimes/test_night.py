@@ -57,7 +57,7 @@ def changed_at(store):
 def test_night_after_night_equals_one_night(store, tmp_path, closes):
     """Eight nights, a month's first among them, store the bits that one night over everything stores."""
     dates = closes["date"].unique().sort()
-    first = int((dates.dt.month() != dates.dt.month().shift(1)).arg_true()[-1])
+    first = int((dates.dt.month() != dates.dt.month().shift(1)).arg_true()[-2])
     closes = closes.filter(pl.col("date") <= dates[first + 2])
     add_prices(store, closes.filter(pl.col("date") < dates[first - 5]))
     run_night(store, MARKET, now=NOW)
