@@ -37,9 +37,7 @@ def free_port() -> int:
 
 def ask(port: int, query: str, **variables: object) -> dict:
     body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/graphql", body, {"content-type": "application/json"}
-    )
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310 - loopback
         return json.load(reply)["data"]
 
