@@ -42,7 +42,7 @@ def ask(port: int, query: str, **variables: object) -> dict:
         return json.load(reply)["data"]
 
 
-def wait_for(condition, seconds: float = 150.0) -> object:
+def wait_for(condition, seconds: float = 500.0) -> object:
     deadline = time.monotonic() + seconds
     while True:
         try:

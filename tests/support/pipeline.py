@@ -51,7 +51,7 @@ class Installation:
         named = {"QUANT_HOME": str(self.path), "QUANT_UNIVERSE": str(self.universe), "COLUMNS": "200"}
         return inherited | named | dict(self.variables)
 
-    def quant(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def quant(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run the command line and return what it printed."""
         return subprocess.run(
             self.command(*arguments),
