@@ -1,0 +1,90 @@
+"""``quant alerts``: what people were told, and whether telling them works."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from quant_assets.foundation.errors import ConfigurationError
+from quant_assets.foundation.home import Home
+from quant_assets.ops.alerts import newest_alerts, raise_alerts
+from quant_assets.ops.ports import Alert, AlertDetails
+from quant_assets.ops.store import OperationsStore
+from quant_assets.settings import Settings, load_settings
+from sensors.alert_delivery import deliver_alerts
+
+__all__ = ["list_alerts", "send_test_alert"]
+
+
+def _store(settings: Settings) -> OperationsStore:
+    home = Home(settings.home)
+    home.prepare()
+    return OperationsStore(home.operations)
+
+
+def list_alerts(*, limit: int, is_pending_only: bool) -> None:
+    """Print the newest alerts, newest first; works while a run is going on."""
+    rows = newest_alerts(_store(load_settings()), limit)
+    shown = [row for row in rows if not is_pending_only or row["delivered_at"] is None]
+    table = Table(box=None, pad_edge=False)
+    for name in ("raised (UTC)", "severity", "kind", "subject", "delivered (UTC)", "tries", "last error"):
+        table.add_column(name, overflow="fold")
+    for row in shown:
+        table.add_row(
+            _minute(row["created_at"]),
+            row["severity"],
+            row["kind"],
+            row["subject"],
+            _minute(row["delivered_at"]) or "not yet",
+            str(row["attempts"]),
+            row["last_error"] or "",
+        )
+    console = Console()
+    console.print(table if shown else "No alert has been raised." if not rows else "Every alert is delivered.")
+
+
+def send_test_alert() -> bool:
+    """Raise an alert that says that it is a test, deliver it at once, and print what each channel said.
+
+    Returns
+    -------
+    bool
+        Whether every configured channel took it.
+
+    Raises
+    ------
+    ConfigurationError
+        Where no channel is configured.
+    """
+    settings = load_settings()
+    if not (settings.slack_bot_token or settings.slack_channel or settings.alert_webhook_url):
+        raise ConfigurationError(
+            "no channel is configured: set SLACK_BOT_TOKEN and SLACK_CHANNEL, or ALERT_WEBHOOK_URL."
+        )
+    alert = Alert(
+        alert_id=f"test-{uuid.uuid4()}",
+        kind="test",
+        severity="LOW",
+        subject="Test of quant alerts",
+        body="Somebody ran 'quant alerts test'. There is nothing to do.",
+        created_at=dt.datetime.now(dt.UTC),
+        details=AlertDetails(figures={"home": settings.home.name}),
+    )
+    raise_alerts(_store(settings), [alert])
+    reports = deliver_alerts(settings, is_urged=True)
+    console = Console()
+    if not reports:
+        console.print("Another process is delivering; the test alert follows with it: see 'quant alerts list'.")
+        return False
+    for report in reports:
+        words = f"delivered ({report.delivered} alerts)" if not report.error else f"not delivered: {report.error}"
+        console.print(f"{report.channel:10} {words}", soft_wrap=True)
+    return all(not report.error for report in reports)
+
+
+def _minute(stamp: Any) -> str:
+    return f"{dt.datetime.fromisoformat(stamp):%Y-%m-%d %H:%M}" if stamp else ""
