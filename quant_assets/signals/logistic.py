@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from quant_assets.signals.calibration import sigmoid
+from quant_assets.signals.calibration import minimise_logistic
 
 __all__ = ["LinearModel", "fit_logistic"]
 
@@ -20,7 +20,6 @@ Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
 _CLIP = 5.0
-_STEPS, _TOLERANCE = 30, 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,16 +57,9 @@ def fit_logistic(matrix: Matrix, labels: Floats, weights: Floats, penalty: float
     ridge = np.full(design.shape[1], penalty)
     ridge[-1] = 0.0
     events = float((weights * labels).sum())
-    beta = np.zeros(design.shape[1])
-    beta[-1] = np.log((events + 1.0) / (float(weights.sum()) - events + 1.0))
-    for _ in range(_STEPS):
-        predicted = sigmoid(design @ beta)
-        gradient = design.T @ (weights * (labels - predicted)) - ridge * beta
-        curvature = design.T @ (design * (weights * predicted * (1.0 - predicted))[:, None]) + np.diag(ridge)
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(beta)), gradient)
-        beta += step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-        if float(np.abs(step).max()) < _TOLERANCE:
-            break
+    start = np.zeros(design.shape[1])
+    start[-1] = np.log((events + 1.0) / (float(weights.sum()) - events + 1.0))
+    beta = minimise_logistic(design, labels, start=start, penalty=ridge, weights=weights)
     return LinearModel(mean, deviation, beta[:-1], float(beta[-1]))
 
 

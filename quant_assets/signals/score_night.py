@@ -142,7 +142,7 @@ class _Night:
         closes = self.store.read(ADJUSTED_PRICES, ["symbol", "date", "close"], "date >= ?", [since])
         labels = forward_labels(closes, rule, new_york_calendar().sessions)
         features = read_features(self.store, _consumer(RULE_FEATURES), "date >= ?", [since])
-        return fit_heuristic(training_table(features, labels, RULE_FEATURES))
+        return fit_heuristic(training_table(features, labels, RULE_FEATURES), rule.horizon_days)
 
     def _write(self, model: str, signals: pl.DataFrame, contributions: pl.DataFrame) -> None:
         """Put the rows in place; one that says the same keeps the instant at which it was first decided."""

@@ -62,7 +62,7 @@ class HeuristicFit:
     rates: BaseRates
 
 
-def fit_heuristic(table: TrainingTable) -> HeuristicFit | None:
+def fit_heuristic(table: TrainingTable, horizon_days: int) -> HeuristicFit | None:
     """Calibrate the heuristic's score on every matured row; None where they are too few or of one kind."""
     rows = table.where(table.matured)
     score = heuristic_score(heuristic_parts(rows.matrix, rows.features))
@@ -70,7 +70,7 @@ def fit_heuristic(table: TrainingTable) -> HeuristicFit | None:
     labels = rows.labels[known]
     if len(labels) < _LEAST_LABELS or len(np.unique(labels)) < 2:
         return None
-    rates = base_rates(rows.symbols, rows.labels)
+    rates = base_rates(rows.symbols, rows.labels, horizon_days)
     return HeuristicFit(fit_heuristic_line(score, rows.labels, rates.of(rows.symbols)), rates)
 
 

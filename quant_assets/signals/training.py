@@ -11,10 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from quant_assets.signals.base_rates import base_rates
+from quant_assets.signals.calibration import sigmoid
 from quant_assets.signals.drift_reference import drift_reference
 from quant_assets.signals.evaluation import Figure, evaluate
 from quant_assets.signals.feature_list import rising_features
-from quant_assets.signals.gradient_boosting import contributions, fit_booster, gain_importance
+from quant_assets.signals.gradient_boosting import contributions, fit_booster, gain_importance, raw_scores
 from quant_assets.signals.labels import uniqueness_weights
 from quant_assets.signals.model_spec import ModelSpec
 from quant_assets.signals.parameter_search import search_parameters
@@ -137,5 +138,8 @@ def _final_fit(
         git_revision=circumstances.git_revision,
         importance=dict(zip(rows.features, pairs, strict=True)),
     )
-    reference = drift_reference(rows, mean_contribution, scored)
-    return SignalModel(card, booster, result.calibrator, base_rates(rows.symbols, rows.labels), reference)
+    said = sigmoid(result.calibrator.log_odds(raw_scores(booster, rows.matrix)))
+    reference = drift_reference(rows, mean_contribution, said, scored)
+    return SignalModel(
+        card, booster, result.calibrator, base_rates(rows.symbols, rows.labels, spec.label.horizon_days), reference
+    )
