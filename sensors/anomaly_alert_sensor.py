@@ -50,6 +50,8 @@ def anomaly_alerts(events: pl.DataFrame, now: dt.datetime) -> list[Alert]:
     """
     if events.is_empty():
         return []
+    if "run_id" not in events.columns:  # a column beyond the promised ones
+        events = events.with_columns(run_id=pl.lit(""))
     alerts = []
     for (run_id,), found in sorted(events.group_by("run_id")):
         by_event = {f"anomaly-{event['event_id']}": event for event in found.iter_rows(named=True)}

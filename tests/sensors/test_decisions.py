@@ -81,6 +81,8 @@ def test_events_become_alerts_with_the_sentinels_own_identifiers():
     assert alert.details.symbol == "IBM"
     assert alert.details.figures == {"session": "2013-03-01", "kind": "spike", "isolation score": "0.71"}
     assert alert.details.link.endswith("/runs/r1")
+    (without_run,) = anomaly_alerts(events("e1").drop("run_id"), NOW)
+    assert (without_run.alert_id, without_run.details.link) == ("anomaly-e1", "")
     assert anomaly_alerts(ANOMALY_EVENTS.empty(), NOW) == []
     assert anomaly_alerts(pl.DataFrame(), NOW) == []
 
