@@ -31,6 +31,9 @@ run: $(STAMP) ## Set up, then run the nightly job (on packaged history unless a 
 ui: $(STAMP) ## Start the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/quant ui
 
+api: $(STAMP) ## Serve what was published on http://127.0.0.1:8000
+	@$(BIN)/quant api
+
 test: $(DEV_STAMP) ## Run the tests
 	@$(BIN)/pytest -q -n 2 --dist loadgroup
 

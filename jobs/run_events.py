@@ -83,7 +83,9 @@ class RunEvents:
 
     def _note_materialization(self, entry: dg.EventLogEntry, name: str) -> None:
         materialization = entry.asset_materialization
-        values = {key: value.value for key, value in (materialization.metadata if materialization else {}).items()}
+        found = materialization.metadata if materialization else {}
+        plain = {key: value for key, value in found.items() if not isinstance(value, dg.MarkdownMetadataValue)}
+        values = {key: value.value for key, value in plain.items()}
         known = self._results.get(name, AssetResult(name))
         rows = values.get("dagster/row_count")
         count = rows if isinstance(rows, int) else None

@@ -7,6 +7,7 @@ traceback only with ``--debug``. Heavy imports happen inside the commands that n
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 import sys
 import traceback
 from pathlib import Path
@@ -25,6 +26,10 @@ replay_app = typer.Typer(no_args_is_help=True, help="The local server that speak
 app.add_typer(replay_app, name="replay")
 events_app = typer.Typer(no_args_is_help=True, help="What the data-quality sentinel noticed.")
 app.add_typer(events_app, name="events")
+models_app = typer.Typer(no_args_is_help=True, help="Trained models: list, promote, roll back, delete.")
+app.add_typer(models_app, name="models")
+alerts_app = typer.Typer(no_args_is_help=True, help="What people were told.")
+app.add_typer(alerts_app, name="alerts")
 
 
 def _date(text: str | None, option: str) -> dt.date | None:
@@ -77,6 +82,41 @@ def ui(
     from quant_assets.commands.ui import start_ui
 
     raise typer.Exit(start_ui(host, port))
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    requests_per_second: Annotated[float, typer.Option(min=1, help="Most requests of one client.")] = 500,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Write no line per request.")] = False,
+) -> None:
+    """Serve what was published over HTTP, read-only, until interrupted."""
+    from quant_assets.commands.api import start_api
+
+    start_api(host=host, port=port, is_logging=not quiet, requests_per_second=requests_per_second)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="Where to; default quant-<time>.tar here.")] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Fail if a run is going on.")] = False,
+) -> None:
+    """Write the home into one file, with a checksum of everything in it."""
+    from quant_assets.commands.backup import back_up
+
+    back_up(file, is_waiting=not no_wait)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What quant backup wrote.")],
+    to: Annotated[Path | None, typer.Option(help="A new folder; default QUANT_HOME.")] = None,
+) -> None:
+    """Put a backed-up home in place, at any path; never over an existing one."""
+    from quant_assets.commands.backup import restore as restore_backup
+
+    restore_backup(file, to)
 
 
 @app.command("import-prices")
@@ -134,6 +174,64 @@ def events_dismiss(event_ids: _IDS, by: _BY = None, note: _NOTE = None) -> None:
     from quant_assets.commands.events import decide
 
     decide(event_ids, status="dismissed", by=by, note=note)
+
+
+_WHY = Annotated[str, typer.Option("--why", help="Why, for the record.")]
+_VERSION = Annotated[str, typer.Argument(help="Version, such as jump-3.")]
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """List versions, the alias that each holds, and how it did out of sample."""
+    from quant_assets.commands.models import list_models
+
+    list_models()
+
+
+@models_app.command("promote")
+def models_promote(version: _VERSION, why: _WHY, by: _BY = None) -> None:
+    """Make a version champion, whatever the promotion rule says."""
+    from quant_assets.commands.models import open_registry, promote_model
+
+    typer.echo(promote_model(open_registry(), version, actor=by or getpass.getuser(), reason=why))
+
+
+@models_app.command("rollback")
+def models_rollback(
+    model: Annotated[str, typer.Argument(help="Model, such as jump.")], why: _WHY, by: _BY = None
+) -> None:
+    """Make the champion before the present one champion again."""
+    from quant_assets.commands.models import open_registry, roll_back_model
+
+    typer.echo(roll_back_model(open_registry(), model, actor=by or getpass.getuser(), reason=why))
+
+
+@models_app.command("delete")
+def models_delete(version: _VERSION, why: _WHY, by: _BY = None) -> None:
+    """Delete a version that is not champion."""
+    from quant_assets.commands.models import delete_model, open_registry
+
+    typer.echo(delete_model(open_registry(), version, actor=by or getpass.getuser(), reason=why))
+
+
+@alerts_app.command("list")
+def alerts_list(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    pending: Annotated[bool, typer.Option("--pending", help="Only what is not delivered yet.")] = False,
+) -> None:
+    """List alerts, newest first."""
+    from quant_assets.commands.alerts import list_alerts
+
+    list_alerts(limit=limit, is_pending_only=pending)
+
+
+@alerts_app.command("test")
+def alerts_test() -> None:
+    """Send a test alert to every configured channel."""
+    from quant_assets.commands.alerts import send_test_alert
+
+    if not send_test_alert():
+        raise typer.Exit(1)
 
 
 @replay_app.command("serve")

@@ -14,7 +14,6 @@ from quant_assets.features import checks as features_checks
 from quant_assets.features import dbt as features
 from quant_assets.features import tables as features_tables
 from quant_assets.features.assets import feature_catalog_asset
-from quant_assets.features.consumers import FeatureConsumer
 from quant_assets.forecasts import assets as forecasts
 from quant_assets.forecasts import checks as forecasts_checks
 from quant_assets.forecasts import tables as forecasts_tables
@@ -30,17 +29,22 @@ from quant_assets.regimes import checks as regimes_checks
 from quant_assets.regimes import tables as regimes_tables
 from quant_assets.serving.assets import readers_database_asset
 from quant_assets.settings import load_settings
+from quant_assets.signals import assets as signals
+from quant_assets.signals import checks as signals_checks
+from quant_assets.signals import tables as signals_tables
+from quant_assets.signals.feature_list import CONSUMERS as SIGNAL_CONSUMERS
 from quant_assets.wiring import build_resources
 from sensors import SENSORS
 
 __all__ = ["CONSUMERS", "TABLES", "defs"]
 
-_ASSETS = (market_data, quality, regimes, features, forecasts, backtests)
+_ASSETS = (market_data, quality, regimes, features, signals, forecasts, backtests)
 _CHECKS = (
     market_data_checks,
     quality_checks,
     regimes_checks,
     features_checks,
+    signals_checks,
     forecasts_checks,
     backtests_checks,
 )
@@ -50,6 +54,7 @@ _TABLES = (
     quality_tables,
     features_tables,
     regimes_tables,
+    signals_tables,
     forecasts_tables,
     backtests_tables,
 )
@@ -57,7 +62,8 @@ _TABLES = (
 TABLES = tuple(table for room in _TABLES for table in room.TABLES)
 """Declared by rooms and created where missing; what dbt makes is published beside them."""
 
-CONSUMERS: tuple[FeatureConsumer, ...] = ()
+CONSUMERS = (*SIGNAL_CONSUMERS,)
+"""Who reads which features; each room declares its own once."""
 
 
 @dg.definitions

@@ -18,6 +18,7 @@ from quant_assets.runtime import open_price_source, universe_for
 from quant_assets.serving.assets import publish_run
 from quant_assets.settings import Settings
 from resources.alpha_vantage.client import AlphaVantageSource
+from resources.model_registry import MlflowRecords, ModelFolders
 from resources.warehouse import RunReport, Warehouse, warehouse_resource
 
 __all__ = ["build_resources"]
@@ -61,5 +62,12 @@ def build_resources(
         ),
         "universe": dg.ResourceDefinition(
             resource_fn=lambda _: universe_for(settings), description="The universe file, validated."
+        ),
+        "model_folders": dg.ResourceDefinition(
+            resource_fn=lambda _: ModelFolders(home.path / "models"), description="Model versions, to score from."
+        ),
+        "model_records": dg.ResourceDefinition(
+            resource_fn=lambda _: MlflowRecords(home.path / "mlflow", settings.mlflow_tracking_uri),
+            description="MLflow, where every version is on record.",
         ),
     }

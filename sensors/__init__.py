@@ -7,13 +7,13 @@ from sensors.run_failure_sensor import run_failure_sensor
 from sensors.stale_data_sensor import stale_data_sensor
 from sensors.stuck_run_sensor import stuck_run_sensor
 
-__all__ = ["SENSORS", "drift_sensor"]
+__all__ = ["SENSORS"]
 
 SENSORS = (
     anomaly_alert_sensor,
+    drift_sensor,
     regime_change_sensor,
     run_failure_sensor,
     stale_data_sensor,
     stuck_run_sensor,
 )
-"""``drift_sensor`` joins them with the job that it launches."""

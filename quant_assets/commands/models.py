@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import getpass
-from typing import Annotated
-
 import duckdb
-import typer
+from rich.console import Console
+from rich.table import Table
 
 from quant_assets.foundation.errors import StorageError, UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.ops.store import OperationsStore
+from quant_assets.runtime import prepare_environment
+from quant_assets.settings import load_settings
 from quant_assets.signals.ledger import CHAMPION, ModelLedger, roll_back
 from quant_assets.signals.registration import ModelRegistry
+from resources.model_registry import MlflowRecords, ModelFolders
 
-__all__ = ["delete_model", "models_app", "open_registry", "promote_model", "roll_back_model"]
-
-models_app = typer.Typer(no_args_is_help=True, help="Trained models: list, promote, roll back, delete.")
-
-_By = Annotated[str | None, typer.Option("--by", help="Who decides; default the user's name.")]
-_Why = Annotated[str, typer.Option("--why", help="Why, for the record.")]
+__all__ = ["delete_model", "list_models", "open_registry", "promote_model", "roll_back_model"]
 
 
 def open_registry() -> ModelRegistry:
     """The registry of the home that the environment names."""
-    # Settings, folders and the record load only when a command runs: 'quant --help' stays instant.
-    from quant_assets.runtime import prepare_environment  # noqa: PLC0415
-    from quant_assets.settings import load_settings  # noqa: PLC0415
-    from resources.model_registry import MlflowRecords, ModelFolders  # noqa: PLC0415
-
     settings = load_settings()
     home = prepare_environment(settings)
     operations = OperationsStore(home.operations)
@@ -81,12 +72,8 @@ def delete_model(registry: ModelRegistry, model_version: str, *, actor: str, rea
     return f"{model_version} is deleted."
 
 
-@models_app.command("list")
 def list_models() -> None:
-    """List versions, the alias that each holds, and how it did out of sample."""
-    from rich.console import Console  # noqa: PLC0415 - only this command draws a table
-    from rich.table import Table  # noqa: PLC0415
-
+    """Print versions, the alias that each holds, and how it did out of sample."""
     registry = open_registry()
     aliases = {holder.model_version: holder.alias for holder in registry.ledger.holders()}
     skills = _published_skills(registry)
@@ -98,26 +85,6 @@ def list_models() -> None:
     console = Console()
     console.print(table if table.row_count else "No model has been trained yet: run 'make run'.")
     console.print(f"MLflow: mlflow ui --backend-store-uri {registry.records.location}", soft_wrap=True)
-
-
-@models_app.command()
-def promote(
-    version: Annotated[str, typer.Argument(help="Version, such as jump-3.")], why: _Why, by: _By = None
-) -> None:
-    """Make a version champion, whatever the promotion rule says."""
-    typer.echo(promote_model(open_registry(), version, actor=by or getpass.getuser(), reason=why))
-
-
-@models_app.command()
-def rollback(model: Annotated[str, typer.Argument(help="Model, such as jump.")], why: _Why, by: _By = None) -> None:
-    """Make the champion before the present one champion again."""
-    typer.echo(roll_back_model(open_registry(), model, actor=by or getpass.getuser(), reason=why))
-
-
-@models_app.command()
-def delete(version: Annotated[str, typer.Argument(help="Version, such as jump-3.")], why: _Why, by: _By = None) -> None:
-    """Delete a version that is not champion."""
-    typer.echo(delete_model(open_registry(), version, actor=by or getpass.getuser(), reason=why))
 
 
 def _known(registry: ModelRegistry, model_version: str) -> str:

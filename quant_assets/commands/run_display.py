@@ -99,4 +99,6 @@ def _show_next_steps(console: Console) -> None:
     console.print("Try it from any DuckDB client, opened read-only:")
     for query in _QUERIES:
         console.print(f"  {query}", highlight=False, soft_wrap=True)
-    console.print("Next: 'make ui' for the graph and the runs, 'quant status' for freshness and quota.")
+    console.print(
+        "Next: 'make ui' for the graph and the runs, 'make api' for the read-only API, 'quant status' for freshness and quota."
+    )
