@@ -100,5 +100,5 @@ def _show_next_steps(console: Console) -> None:
     for query in _QUERIES:
         console.print(f"  {query}", highlight=False, soft_wrap=True)
     console.print(
-        "Next: 'make ui' for the graph and the runs, 'make api' for the read-only API, 'quant status' for freshness and quota."
+        "Next: 'make ui' for the graph and the runs, 'make api' for the API, 'quant status' for freshness and quota."
     )
