@@ -133,7 +133,7 @@ def compare_ranks(connection: duckdb.DuckDBPyConnection, sessions: Sequence[dt.d
     """Rank each of the sessions again from its stored values alone, and compare with the stored ranks."""
     names = ", ".join(RANKED_COLUMNS)
     stored = connection.execute(
-        "SELECT * EXCLUDE (session_digest) FROM features_intermediate.int_symbols_ranked "
+        "SELECT * EXCLUDE (session_hash) FROM features_intermediate.int_symbols_ranked "
         "WHERE list_contains(?, date) ORDER BY symbol, date",
         [list(sessions)],
     ).pl()

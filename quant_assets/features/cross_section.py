@@ -38,8 +38,11 @@ def cross_sectional_ranks(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Dat
     -------
     DataFrame
         One column ``<column>_rank`` for each: symbols with a lower value over symbols with a value less one; equal
-        values share the lowest rank of them. Null where the value is unknown or where no other symbol has one.
+        values share the lowest rank of them. Values are compared in single precision: a history rescaled by a
+        dividend moves its ratios by the last bit of double precision, which would rank every session anew. Null
+        where the value is unknown or where no other symbol has one.
     """
+    frame = frame.select("date", pl.col(columns).cast(pl.Float32))
     others = {column: pl.col(column).count().over("date") - 1 for column in columns}
     return frame.select(
         pl.when(others[column] > 0)
@@ -63,25 +66,38 @@ def changed_ranks(connection: duckdb.DuckDBPyConnection, *, measured: str, store
     Returns
     -------
     Table
-        Every row of the changed sessions, sorted by date and symbol, with the ``session_digest`` that tells the next
+        Every row of the changed sessions, sorted by date and symbol, with the ``session_hash`` that tells the next
         run whether a session changed; one row with a null symbol for a session that no symbol has any more.
     """
-    columns = ", ".join(RANKED_COLUMNS)
-    digests = f"SELECT date, bit_xor(hash(symbol, {columns}))::HUGEINT::VARCHAR AS digest FROM {measured} GROUP BY date"  # noqa: S608
-    kept = f"SELECT date, any_value(session_digest) AS digest FROM {stored} GROUP BY date"  # noqa: S608
-    none = "SELECT NULL::DATE AS date, NULL::VARCHAR AS digest WHERE false"
+    compared = ", ".join(f"{name}::FLOAT" for name in RANKED_COLUMNS)
+    named = ", ".join(f"{name}::FLOAT AS {name}" for name in RANKED_COLUMNS)
+    digests = (
+        f"SELECT date, (bit_xor(hash(symbol, {compared})) >> 1)::BIGINT AS digest "  # noqa: S608
+        f"FROM {measured} GROUP BY date"
+    )
+    kept = "SELECT NULL::DATE AS date, NULL::BIGINT AS digest WHERE false"
+    if stored:
+        digest = "any_value(session_hash)" if _fits(connection, stored) else "NULL::BIGINT"
+        kept = f"SELECT date, {digest} AS digest FROM {stored} GROUP BY date"  # noqa: S608
     found = connection.execute(
         f"""
         WITH changed AS (
-            SELECT date, wanted.digest AS session_digest
-            FROM ({digests}) AS wanted FULL JOIN ({kept if stored else none}) AS kept USING (date)
+            SELECT date, wanted.digest AS session_hash
+            FROM ({digests}) AS wanted FULL JOIN ({kept}) AS kept USING (date)
             WHERE wanted.digest IS DISTINCT FROM kept.digest
         )
-        SELECT measured.symbol, changed.date, {columns}, changed.session_digest
+        SELECT measured.symbol, changed.date, {named}, changed.session_hash
         FROM changed LEFT JOIN {measured} AS measured ON measured.date = changed.date
         """  # noqa: S608 - names of our own
     ).pl()
     keys = found.select("symbol", "date")
     ranks = cross_sectional_ranks(found, RANKED_COLUMNS)
-    whole = pl.concat([keys, ranks, found.select("session_digest")], how="horizontal")
+    whole = pl.concat([keys, ranks, found.select("session_hash")], how="horizontal")
     return whole.sort("date", "symbol").to_arrow()
+
+
+def _fits(connection: duckdb.DuckDBPyConnection, stored: str) -> bool:
+    """Whether the stored ranks have the columns of today's code."""
+    found = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {stored}").fetchall()}
+    wanted = {"symbol": "VARCHAR", "date": "DATE", "session_hash": "BIGINT"}
+    return found == wanted | {f"{column}_rank": "DOUBLE" for column in RANKED_COLUMNS}

@@ -59,7 +59,7 @@ def _first_bars(manifest: Mapping[str, Any], versions: Mapping[int, StoredVersio
     """Number of the first bar on which each feature of a moving price is known, found by computing them."""
     newest = max(versions)
     windowed = computed(versions[newest], _moving_bars())
-    keys = windowed.select("symbol", "date", pl.lit("").alias("session_digest"))
+    keys = windowed.select("symbol", "date", pl.lit("").alias("session_hash"))
     ranks = pl.concat([keys, cross_sectional_ranks(windowed, RANKED_COLUMNS)], how="horizontal")
     with duckdb.connect() as connection:
         connection.register("ranks", ranks)

@@ -144,7 +144,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         ranks = ", ".join(f"{column}_rank DOUBLE" for column in RANKED_COLUMNS)
         found.execute(
             f"CREATE TABLE features_intermediate.int_symbols_ranked (symbol VARCHAR, date DATE, {ranks}, "
-            "session_digest VARCHAR)"
+            "session_hash BIGINT)"
         )
         yield found
 

@@ -76,7 +76,7 @@ def store(connection, windowed, ranks):
     connection.register("windowed", windowed)
     connection.register("ranks", ranks)
     connection.execute("CREATE TABLE features_intermediate.int_bars_measured AS FROM windowed")
-    connection.execute("INSERT INTO features_intermediate.int_symbols_ranked SELECT *, '' FROM ranks")
+    connection.execute("INSERT INTO features_intermediate.int_symbols_ranked SELECT *, 0 FROM ranks")
 
 
 def next_close(close, rows):

@@ -67,3 +67,28 @@ def test_only_changed_sessions_are_ranked_again():
     assert again.filter(pl.col("symbol").is_not_null()).select("symbol", "date").rows() == [(s, days[1]) for s in "ABC"]
     assert again.filter(pl.col("symbol").is_null())["date"].to_list() == [days[2]]
     assert again.filter(symbol="A")["momentum_12_1_rank"].to_list() == [1.0]
+
+
+def test_a_change_of_the_last_bit_ranks_nothing_again():
+    """Values that move by the last bit of double precision, as ratios of a rescaled history do, leave all as it is."""
+    measured = pl.DataFrame(
+        [{"symbol": symbol, "date": DAY, **dict.fromkeys(RANKED_COLUMNS, i / 3)} for i, symbol in enumerate("ABC")]
+    )
+    moved = measured.with_columns(pl.col(RANKED_COLUMNS) * (1 + 2**-52))
+    assert not moved.equals(measured)
+    with duckdb.connect() as connection:
+        connection.register("measured", measured)
+        connection.register("stored", changed_ranks(connection, measured="measured", stored=None))
+        connection.register("measured", moved)
+        assert changed_ranks(connection, measured="measured", stored="stored").num_rows == 0
+
+
+def test_stored_ranks_of_other_columns_are_made_again():
+    """A stored table without the columns of today is no evidence that a session did not change."""
+    measured = pl.DataFrame({"symbol": ["A", "B"], "date": [DAY, DAY], **{name: [1.0, 2.0] for name in RANKED_COLUMNS}})
+    with duckdb.connect() as connection:
+        connection.register("measured", measured)
+        ranks = pl.from_arrow(changed_ranks(connection, measured="measured", stored=None))
+        connection.register("stored", ranks.drop("momentum_12_1_rank"))
+        again = pl.from_arrow(changed_ranks(connection, measured="measured", stored="stored"))
+    assert again.equals(ranks)
