@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from quant_assets.features.changes import Change, StoredVersion, find_changes
+from quant_assets.features.changes import Change, StoredVersion, find_changes, quoted
 from quant_assets.features.panel import Panel, computed_batches, output_schema, panel_of
 from quant_assets.features.windows import Floats
 
@@ -118,17 +118,24 @@ def _short_of_context(panel: Panel, version: StoredVersion) -> list[str]:
 def _load(
     connection: duckdb.DuckDBPyConnection, version: StoredVersion, bars: str, changes: pa.Table | None = None
 ) -> Panel:
-    """Read bars, all of them or from each change's context on, and sort them where they do not come sorted."""
+    """Read bars: all of them, or whole histories and, for the other changed symbols, from their context on."""
     names = ", ".join(f"bars.{name}" for name in ("symbol", "date", *version.inputs))
     if changes is None:
-        found = connection.execute(f"SELECT {names}, false AS is_context FROM ({bars}) AS bars")  # noqa: S608
-    else:
-        connection.register("feature_changes", changes)
-        earliest = min(changes["context_date"].to_pylist())
-        found = connection.execute(
-            f"SELECT {names}, bars.date < first_date AS is_context FROM ({bars}) AS bars "  # noqa: S608
-            f"JOIN feature_changes USING (symbol) WHERE bars.date >= context_date AND bars.date >= DATE '{earliest}'"
+        sql = f"SELECT {names} FROM ({bars}) AS bars"  # noqa: S608
+        return panel_of(connection.execute(sql).to_arrow_table(), version)
+    connection.register("feature_changes", changes)
+    starts = dict(zip(changes["symbol"].to_pylist(), changes["context_date"].to_pylist(), strict=True))
+    whole = [symbol for symbol, start in starts.items() if start == _EARLIEST]
+    first_context = min((start for start in starts.values() if start > _EARLIEST), default=dt.date.max)
+    parts = [f"bars.date >= DATE '{first_context}' AND bars.date >= context_date AND context_date > DATE '{_EARLIEST}'"]
+    parts += [f"bars.symbol IN {quoted(whole)}"] if whole else []
+    found = connection.execute(
+        " UNION ALL ".join(
+            f"SELECT {names}, bars.date < first_date AS is_context "  # noqa: S608
+            f"FROM ({bars}) AS bars JOIN feature_changes USING (symbol) WHERE {part}"
+            for part in parts
         )
+    )
     return panel_of(found.to_arrow_table(), version)
 
 
