@@ -12,6 +12,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from quant_assets.features.build_state import build_state, is_built, note_built
@@ -98,7 +99,7 @@ def _materialized(warehouse: Warehouse, key: dg.AssetKey, result: NodeResult) ->
         "seconds": round(result.seconds, 3),
     }
     if is_stored or is_mart:
-        metadata |= _figures(warehouse, relation, with_preview=is_mart)
+        metadata |= _figures(warehouse, relation, node)
     if is_stored:
         whole = result.rows_written is None
         metadata["rows_written"] = metadata["dagster/row_count"] if whole else result.rows_written
@@ -140,22 +141,23 @@ def _asset_key(model_or_source: str) -> dg.AssetKey:
     return dg.AssetKey(model_or_source.split(".") if "." in model_or_source else [_MARTS, model_or_source])
 
 
-def _figures(warehouse: Warehouse, relation: str, *, with_preview: bool) -> dict[str, Any]:
+def _figures(warehouse: Warehouse, relation: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows, dates and symbols, counted on the stored table that a view has the rows of; a preview of a mart."""
+    stored = node["config"].get("meta", {}).get("rows_of")
+    counted = f"features_intermediate.{stored}" if stored else relation
     with warehouse.connect() as connection:
         rows, first, last, symbols = connection.execute(
-            f"SELECT count(*), min(date), max(date), count(DISTINCT symbol) FROM {relation}"  # noqa: S608 - our name
+            f"SELECT count(*), min(date), max(date), count(DISTINCT symbol) FROM {counted}"  # noqa: S608 - our name
         ).fetchall()[0]
-        preview = connection.execute(
-            f"FROM {relation} WHERE date = ? ORDER BY symbol LIMIT {_PREVIEW_ROWS}",
-            [last],
-        ).pl()
+        newest = f"FROM {relation} WHERE date = ? ORDER BY symbol LIMIT {_PREVIEW_ROWS}"
+        preview = connection.execute(newest, [last]).pl() if node["schema"] == _MARTS else pl.DataFrame()
     figures: dict[str, Any] = {
         "dagster/row_count": rows,
         "first_date": str(first),
         "last_date": str(last),
         "symbols": symbols,
     }
-    if with_preview and preview.height:
+    if preview.height:
         records = [dg.TableRecord({k: str(v) for k, v in row.items()}) for row in preview.iter_rows(named=True)]
         figures["preview"] = dg.MetadataValue.table(records)
     return figures

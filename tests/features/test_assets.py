@@ -78,7 +78,7 @@ def test_a_run_reports_rows_dates_columns_and_lineage(warehouse):
     assert metadata(result, "features", "int_bars_measured")["rows_written"] == 0
     found = {evaluation.check_name: evaluation.passed for evaluation in result.get_asset_check_evaluations()}
     assert set(found.values()) == {True}
-    assert {"one_row_per_session_feature_store_v1_40", "one_row_per_session_int_bars_measured_"} <= set(found)
+    assert {"one_row_per_session_feature_store", "one_row_per_session_int_bars_measured"} <= set(found)
 
 
 def test_a_second_run_without_news_does_not_call_dbt(warehouse):

@@ -1,13 +1,13 @@
 {#-
   One row per symbol and session, neither of them null; returns the symbols that break it. A bit per day and symbol is
   set, then counted: exact, and three times as fast as grouping by the pair. `days` limits the test to the newest days,
-  for views whose parts are tested whole.
+  before the newest date of `bars`, for views whose parts are tested whole.
 -#}
-{% test one_row_per_session(model, days=none) %}
+{% test one_row_per_session(model, days=none, bars=none) %}
 
     select symbol
     from {{ model }}
-    {% if days %} where date > (select max(date) - {{ days }} from {{ model }}) {% endif %}
+    {% if days %} where date > (select max(date) - {{ days }} from {{ bars }}) {% endif %}
     group by symbol
     having
         symbol is null
