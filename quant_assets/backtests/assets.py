@@ -116,7 +116,10 @@ def _figures(outcome: Outcome, warehouse: Warehouse) -> dict[str, Any]:
             dg.TableRecord(
                 {
                     "strategy": row["strategy"],
+                    "parameters": row["parameters"],
+                    "symbols": row["symbols"],
                     **{name: "" if value is None else f"{value:.3f}" for name, value in figures.items()},
+                    "variants": row["variants"],
                     "trades": row["trades"],
                     "note": row["note"],
                     "report": str(report_path(warehouse.path.parent, one.backtest_id)),

@@ -14,6 +14,7 @@ from quant_assets.backtests.identity import backtest_id, data_digest
 from quant_assets.backtests.parts import measure_parts
 from quant_assets.backtests.simulation import EVENT_KINDS, Scratch, Simulation
 from quant_assets.backtests.tables import BY_REGIME, BY_YEAR, EQUITY_CURVES, TRADES
+from quant_assets.backtests.trials import ALONE, Trials
 from quant_assets.foundation.performance import (
     MEASURE_NAMES,
     Measures,
@@ -48,8 +49,8 @@ class Twin:
 class Backtest:
     """One finished backtest.
 
-    ``tried`` and ``trial_deviation`` say how many variants it was picked from and how much their Sharpe ratios (per
-    session) differed; they deflate the Sharpe ratio. ``note`` says why nothing was traded, where nothing was.
+    ``trials`` are the variants that it was picked from; they deflate the Sharpe ratio. ``note`` says why nothing was
+    traded, where nothing was.
     """
 
     backtest_id: str
@@ -59,8 +60,7 @@ class Backtest:
     measures: Measures
     data_digest: str
     note: str = ""
-    tried: int = 1
-    trial_deviation: float = 0.0
+    trials: Trials = ALONE
     twin: Twin | None = None
 
     @property
@@ -80,8 +80,8 @@ class Backtest:
         return deflated_sharpe_ratio(
             self.returns,
             risk_free_rate=self.bench.risk_free_rate,
-            trials=self.tried,
-            trial_deviation=self.trial_deviation,
+            trials=self.trials.count,
+            trial_deviation=self.trials.deviation,
         )
 
     def equity_curve(self) -> pl.DataFrame:
@@ -167,9 +167,7 @@ class Backtest:
         return parts.with_columns(backtest_id=pl.lit(self.backtest_id))
 
 
-def backtest(
-    strategy: Strategy, bench: Bench, *, tried: int = 1, trial_deviation: float = 0.0, data: str = ""
-) -> Backtest:
+def backtest(strategy: Strategy, bench: Bench, *, trials: Trials = ALONE, data: str = "") -> Backtest:
     """Simulate one strategy and keep everything about it.
 
     ``data`` is the bench's :func:`data_digest` where the caller has it already. ``ml_signal`` is run beside its rule
@@ -188,8 +186,7 @@ def backtest(
         measures=Measures(*out.tolist()),
         data_digest=data,
         note=note,
-        tried=tried,
-        trial_deviation=trial_deviation,
+        trials=trials,
         twin=_against_twin(strategy, bench, run, data) if isinstance(strategy, MlSignal) and not note else None,
     )
 

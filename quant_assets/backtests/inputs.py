@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from quant_assets.backtests.trials import Trial
 from quant_assets.strategies import PricePanel
 
 __all__ = ["Inputs"]
@@ -33,6 +35,8 @@ class Inputs:
         Symbols of the universe that can and cannot be held.
     market : str, optional
         Symbol that stands for the market.
+    tried : mapping of Trial to float
+        Sharpe ratios of what was asked for in earlier calls; they deflate those of a new one.
     """
 
     bars: pl.DataFrame = field(repr=False)
@@ -42,6 +46,7 @@ class Inputs:
     tradable: tuple[str, ...] = ()
     indices: tuple[str, ...] = ()
     market: str | None = None
+    tried: Mapping[Trial, float] = field(default_factory=dict, repr=False)
 
     def panel(self, symbols: tuple[str, ...]) -> PricePanel:
         """Prices of some symbols."""

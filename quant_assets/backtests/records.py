@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -16,9 +16,10 @@ from quant_assets.backtests.evaluation import Bench
 from quant_assets.backtests.identity import backtest_id, code_digest, data_digest
 from quant_assets.backtests.sweep import Sweep
 from quant_assets.backtests.tables import RUNS
+from quant_assets.backtests.trials import Trials, trial_of
 from quant_assets.foundation.performance import MEASURE_NAMES, Measures, expected_max_sharpe
 from quant_assets.foundation.performance.periods import SESSIONS_PER_YEAR
-from quant_assets.strategies import Strategy, parameters_json
+from quant_assets.strategies import Strategy
 
 __all__ = ["run_records", "sweep_records"]
 
@@ -36,7 +37,7 @@ def run_records(results: Sequence[Backtest], *, origin: str, market: str | None)
         row |= {
             "trades": len(one.run.trips),
             "deflated_sharpe": one.deflated_sharpe,
-            "variants": one.tried,
+            "variants": one.trials.count,
             "final_equity": float(one.run.equity[-1]),
             "costs_paid": float(path[kernel.PATH_COSTS].sum()),
             "financing_paid": float(path[kernel.PATH_FINANCING].sum()),
@@ -58,7 +59,7 @@ def run_records(results: Sequence[Backtest], *, origin: str, market: str | None)
     return _frame(rows)
 
 
-def sweep_records(found: Sweep, benches: dict[str, Bench], *, market: str | None) -> pl.DataFrame:
+def sweep_records(found: Sweep, benches: dict[str, Bench], trials: Trials, *, market: str | None) -> pl.DataFrame:
     """One row of ``backtests.runs`` per variant and bench of a sweep; sums of money need a run of their own."""
     rows = []
     for i, label in enumerate(found.labels):
@@ -70,8 +71,8 @@ def sweep_records(found: Sweep, benches: dict[str, Bench], *, market: str | None
             row |= _measured(measures, bench)
             row |= {
                 "trades": int(found.trades[i, j]),
-                "deflated_sharpe": _deflated(measures, found, bench),
-                "variants": found.tried,
+                "deflated_sharpe": _deflated(measures, trials, bench),
+                "variants": trials.count,
                 "final_equity": bench.rules.capital * (1.0 + measures.total_return),
                 "events": 0,
                 "note": "" if found.trades[i, j] else "No trades in this variant.",
@@ -81,11 +82,11 @@ def sweep_records(found: Sweep, benches: dict[str, Bench], *, market: str | None
     return _frame(rows)
 
 
-def _deflated(measures: Measures, found: Sweep, bench: Bench) -> float:
+def _deflated(measures: Measures, trials: Trials, bench: Bench) -> float:
     """Deflated Sharpe ratio from the measures alone: the moments are there, the returns are gone."""
     root = math.sqrt(SESSIONS_PER_YEAR)
     sharpe = measures.sharpe / root
-    threshold = expected_max_sharpe(found.tried, found.trial_deviation)
+    threshold = expected_max_sharpe(trials.count, trials.deviation)
     variance = 1.0 - measures.skewness * sharpe + (measures.kurtosis - 1.0) / 4.0 * sharpe**2
     if not variance > 0:
         return math.nan
@@ -97,18 +98,13 @@ def _request(strategy: Strategy, bench: Bench, identifier: str, *, origin: str, 
     panel = bench.market.panel
     return {
         "backtest_id": identifier,
-        "strategy": strategy.name,
-        "parameters": parameters_json(strategy),
-        "symbols": ",".join(panel.symbols),
-        "start_date": panel.dates[bench.first].item(),
+        **asdict(trial_of(strategy, bench)),
         "end_date": panel.dates[bench.last].item(),
         "cost_bps": bench.costs.proportional_bps,
         "origin": origin,
         "market": market if len(bench.market_returns) else None,
         "risk_free_rate": bench.risk_free_rate,
         "capital": bench.rules.capital,
-        "rules": json.dumps(bench.rules.model_dump(mode="json"), sort_keys=True),
-        "costs": json.dumps(bench.costs.model_dump(mode="json"), sort_keys=True),
         "code_digest": code_digest(),
     }
 

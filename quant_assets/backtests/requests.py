@@ -12,14 +12,14 @@ import polars as pl
 
 from quant_assets.backtests.backtest import Backtest, backtest
 from quant_assets.backtests.costs import Costs
-from quant_assets.backtests.evaluation import Bench
+from quant_assets.backtests.evaluation import SHARPE, Bench
 from quant_assets.backtests.inputs import Inputs
 from quant_assets.backtests.market import lay_out
 from quant_assets.backtests.records import run_records, sweep_records
 from quant_assets.backtests.rules import Rules
 from quant_assets.backtests.sweep import expand, sweep
+from quant_assets.backtests.trials import Trial, trial_of, trials_of
 from quant_assets.foundation.errors import UsageError
-from quant_assets.foundation.performance import SESSIONS_PER_YEAR
 from quant_assets.strategies import STRATEGIES, Indicators, Knowledge, build_strategy, strategy_class
 
 __all__ = ["DEFAULT", "REQUESTED", "SWEEP", "Outcome", "Request", "perform"]
@@ -101,7 +101,7 @@ def perform(inputs: Inputs, request: Request, on_progress: Callable[[int, int], 
         for strategy in chosen:
             found.append(backtest(strategy, _from_first_prediction(bench, strategy.name)))
             report(len(found), len(benches) * len(chosen))
-    results = _deflated(found)
+    results = _deflated(found, inputs.tried if request.strategy else {})
     runs = run_records(results, origin=request.origin, market=inputs.market)
     return Outcome(request.origin, results, runs, inputs.market)
 
@@ -119,26 +119,26 @@ def _swept(benches: dict[str, Bench], inputs: Inputs, request: Request, report: 
         report(done, total)
 
     found = sweep(benches, variants, on_progress=progress)
+    here = {
+        trial_of(variant, benches[label]): float(found.measures[i, j, SHARPE])
+        for i, label in enumerate(found.labels)
+        for j, variant in enumerate(variants)
+    }
+    trials = trials_of(here, inputs.tried)
     results = tuple(
-        backtest(
-            variants[column],
-            benches[found.labels[row]],
-            tried=found.tried,
-            trial_deviation=found.trial_deviation,
-        )
+        backtest(variants[column], benches[found.labels[row]], trials=trials)
         for row, column in found.best(request.keep)
     )
     full = run_records(results, origin=SWEEP, market=inputs.market)
-    rest = sweep_records(found, benches, market=inputs.market).join(full, on="backtest_id", how="anti")
+    rest = sweep_records(found, benches, trials, market=inputs.market).join(full, on="backtest_id", how="anti")
     return Outcome(SWEEP, results, pl.concat([full, rest]), inputs.market)
 
 
-def _deflated(found: list[Backtest]) -> tuple[Backtest, ...]:
-    """Every run of one call is a variant somebody could pick, so each Sharpe ratio is discounted for all."""
-    sharpe = np.array([one.measures.sharpe for one in found])
-    defined = sharpe[np.isfinite(sharpe)]
-    spread = float(np.std(defined, ddof=1) / np.sqrt(SESSIONS_PER_YEAR)) if len(defined) > 1 else 0.0
-    return tuple(replace(one, tried=len(found), trial_deviation=spread) for one in found)
+def _deflated(found: list[Backtest], earlier: Mapping[Trial, float]) -> tuple[Backtest, ...]:
+    """Every run of a call is a variant somebody could pick, so each Sharpe ratio is discounted for all."""
+    here = {trial_of(one.strategy, one.bench): one.measures.sharpe for one in found}
+    trials = trials_of(here, earlier)
+    return tuple(replace(one, trials=trials) for one in found)
 
 
 def _benches(inputs: Inputs, request: Request) -> dict[str, Bench]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ from quant_assets.backtests.inputs import Inputs
 from quant_assets.backtests.report import report_html
 from quant_assets.backtests.requests import DEFAULT, Outcome
 from quant_assets.backtests.tables import BY_REGIME, BY_YEAR, EQUITY_CURVES, RUNS, TRADES
+from quant_assets.backtests.trials import Trial
 from quant_assets.foundation.errors import DataError
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.foundation.tables import Table
@@ -49,6 +51,11 @@ SELECT symbol, date, probability FROM signals.walk_forward_predictions
 WHERE model = 'direction' AND model_version = (SELECT model_version FROM chosen)
 ORDER BY symbol, date
 """
+# Dates that a trial ended on are left out: a night later is no new attempt. The newest result of each counts.
+_TRIED = """
+SELECT strategy, parameters, symbols, start_date, rules, costs, sharpe FROM backtests.runs
+WHERE origin <> ? ORDER BY end_date
+"""
 _NO_PREDICTIONS = {"symbol": pl.String, "date": pl.Date, "probability": pl.Float64}
 _NO_REGIMES = {"date": pl.Date, "regime": pl.String}
 
@@ -80,7 +87,14 @@ def read_inputs(store: TableStore) -> Inputs:
         tradable=tuple(chosen.filter(~index)["symbol"]),
         indices=tuple(universe.filter(index)["symbol"]),
         market=market[0] if market else None,
+        tried=_tried(store),
     )
+
+
+def _tried(store: TableStore) -> dict[Trial, float]:
+    """Sharpe ratios of what was asked for before; the nightly set was chosen before any result and is none of it."""
+    rows = store.query(_TRIED, [DEFAULT]).iter_rows(named=True)
+    return {Trial(**{name: row[name] for name in row if name != "sharpe"}): row["sharpe"] or math.nan for row in rows}
 
 
 def store_outcome(store: TableStore, outcome: Outcome) -> None:
@@ -110,7 +124,8 @@ def report_path(home: Path, backtest_id: str) -> Path:
 def write_reports(home: Path, outcome: Outcome, *, stored: set[str]) -> list[Path]:
     """Write the page of every run in full that has none yet, and remove pages of runs no longer ``stored``.
 
-    A page is a function of the run's id, so one that exists is current.
+    A page of the nightly set is a function of the run's id, so one that exists is current; one of a search also shows
+    how many variants were tried until then.
     """
     folder = report_path(home, "x").parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +136,7 @@ def write_reports(home: Path, outcome: Outcome, *, stored: set[str]) -> list[Pat
     for one in outcome.results:
         path = report_path(home, one.backtest_id)
         paths.append(path)
-        if not path.exists():
+        if outcome.origin != DEFAULT or not path.exists():
             draft = path.with_suffix(".part")
             draft.write_text(report_html(one, market=outcome.market), encoding="utf-8")
             draft.replace(path)

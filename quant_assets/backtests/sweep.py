@@ -16,8 +16,9 @@ import polars as pl
 from quant_assets.backtests import kernel
 from quant_assets.backtests.evaluation import SHARPE, Bench, evaluate
 from quant_assets.backtests.simulation import Scratch
+from quant_assets.backtests.trials import Trials, count_trials
 from quant_assets.foundation.errors import UsageError
-from quant_assets.foundation.performance import MEASURE_NAMES, SESSIONS_PER_YEAR
+from quant_assets.foundation.performance import MEASURE_NAMES
 from quant_assets.strategies import Strategy, build_strategy, parameters_json, strategy_class
 
 __all__ = ["Sweep", "expand", "sweep"]
@@ -51,16 +52,9 @@ class Sweep:
     trades: npt.NDArray[np.int64] = field(repr=False)
 
     @property
-    def tried(self) -> int:
-        """Variants tried: every parameter set on every bench is one more chance to be lucky."""
-        return self.trades.size
-
-    @property
-    def trial_deviation(self) -> float:
-        """Standard deviation of the Sharpe ratios tried, per session (undefined ones left out)."""
-        sharpe = self.measures[:, :, SHARPE]
-        defined = sharpe[np.isfinite(sharpe)]
-        return float(np.std(defined, ddof=1) / math.sqrt(SESSIONS_PER_YEAR)) if len(defined) > 1 else 0.0
+    def trials(self) -> Trials:
+        """Variants tried in this sweep: every parameter set on every bench is one more chance to be lucky."""
+        return count_trials(self.measures[:, :, SHARPE].ravel())
 
     def best(self, count: int) -> list[tuple[int, int]]:
         """Positions (bench, variant) of the highest Sharpe ratios, best first; undefined ones last."""

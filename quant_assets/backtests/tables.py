@@ -45,7 +45,9 @@ _MORE = (
     _measure("information_ratio", "Mean return above the market over its deviation, annualised.", "ratio"),
     _measure("probabilistic_sharpe", "Probability that the true Sharpe ratio is above 0.", "probability"),
     _measure("deflated_sharpe", "The same after allowing for the best of the variants tried.", "probability"),
-    Column("variants", "BIGINT", "Variants tried in the search that this run was picked from.", "variants"),
+    Column(
+        "variants", "BIGINT", "Variants tried, in this and earlier calls, that this run was picked from.", "variants"
+    ),
     Column("drawdown_peak_date", "DATE", "Session of the peak before the deepest fall.", nullable=True),
     Column("drawdown_trough_date", "DATE", "Session of its deepest point.", nullable=True),
     Column("drawdown_recovery_date", "DATE", "First session at the peak again; null while it lasts.", nullable=True),

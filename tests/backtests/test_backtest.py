@@ -176,11 +176,11 @@ def test_a_sweep_records_every_variant_and_deflates_by_their_number():
     benches = {"S0": make_bench(panel)}
     variants = expand("sma_crossover", {"fast": [3, 5, 8], "slow": [13, 21]})
     found = sweep(benches, variants)
-    rows = sweep_records(found, benches, market=None)
+    rows = sweep_records(found, benches, found.trials, market=None)
     assert len(rows) == 6
     assert rows["variants"].to_list() == [6] * 6
     (_, best), *_ = found.best(1)
-    single = backtest(variants[best], benches["S0"], tried=found.tried, trial_deviation=found.trial_deviation)
+    single = backtest(variants[best], benches["S0"], trials=found.trials)
     stored = rows.filter(pl.col("backtest_id") == single.backtest_id).row(0, named=True)
     assert stored["deflated_sharpe"] == pytest.approx(single.deflated_sharpe)
     assert stored["deflated_sharpe"] < stored["probabilistic_sharpe"]

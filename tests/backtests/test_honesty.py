@@ -74,7 +74,7 @@ def test_the_best_of_many_worthless_rules_is_not_believed():
         bench = Bench(Knowledge(panel, Indicators(panel)), lay_out(panel, Rules()), Rules(), FREE, 0, 749)
         found = sweep({"N": bench}, expand("sma_crossover", {"fast": range(2, 22, 2), "slow": range(25, 125, 5)}))
         (_, best), *_ = found.best(1)
-        result = backtest(found.variants[best], bench, tried=found.tried, trial_deviation=found.trial_deviation)
+        result = backtest(found.variants[best], bench, trials=found.trials)
         believed += result.measures.probabilistic_sharpe > 0.9
         deflated += result.deflated_sharpe > 0.9
     assert believed >= 3

@@ -180,6 +180,19 @@ def test_a_new_session_replaces_the_default_set_only(tmp_path):
     assert set(runs.filter(pl.col("origin") == "default")["end_date"]) == {dt.date(2009, 12, 31)}
 
 
+def test_variants_tried_one_at_a_time_deflate_like_a_sweep(tmp_path):
+    """Three calls with one variant each deflate the Sharpe ratio like one sweep of three; repeats count once."""
+    warehouse = make_warehouse(tmp_path)
+    swept = perform(read_inputs(warehouse), Request(strategy="sma_crossover", axes={"fast": [5, 10, 15]}))
+    expected = {row["parameters"]: row["deflated_sharpe"] for row in swept.runs.iter_rows(named=True)}
+    for number, fast in enumerate((5, 10, 10, 15)):
+        found = perform(read_inputs(warehouse), Request(strategy="sma_crossover", parameters={"fast": fast}))
+        store_outcome(warehouse, found)
+        assert found.runs["variants"].item() == (1, 2, 2, 3)[number]
+    assert found.runs["deflated_sharpe"].item() == pytest.approx(expected[found.runs["parameters"].item()], rel=1e-9)
+    assert perform(read_inputs(warehouse), Request(strategy="buy_and_hold")).runs["variants"].item() == 1
+
+
 def test_without_models_the_strategies_say_so(tmp_path):
     """Before signals and regimes have run, their strategies hold cash, their notes say why, and a check warns."""
     warehouse = make_warehouse(tmp_path)

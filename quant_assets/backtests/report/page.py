@@ -138,7 +138,7 @@ def _figures(result: Backtest) -> str:
         ("Beta", _number(m.beta, ".2f")),
         ("Information ratio", _number(m.information_ratio, ".2f")),
         ("P(true Sharpe > 0)", _number(m.probabilistic_sharpe, ".0%")),
-        (f"the same, best of {result.tried:,}", _number(result.deflated_sharpe, ".0%")),
+        (f"the same, best of {result.trials.count:,}", _number(result.deflated_sharpe, ".0%")),
     ]
     return (
         "<div class='figures'>" + "".join(f"<div><b>{v}</b><span>{_text(k)}</span></div>" for k, v in shown) + "</div>"
