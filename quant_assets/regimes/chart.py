@@ -1,4 +1,7 @@
-"""The market's price with its regimes as coloured bands, and the probabilities below."""
+"""The market's price with its regimes as coloured bands, and the probabilities below.
+
+A dashed line marks where fitted models take over from the threshold rule, whose labels are certain by construction.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import polars as pl
 import vl_convert
 
 from quant_assets.regimes.states import PROBABILITY_COLUMNS, STATES
+from quant_assets.regimes.threshold import THRESHOLD_VERSION
 
 __all__ = ["COLOURS", "RegimePicture", "regime_bands", "regime_chart"]
 
@@ -67,7 +71,8 @@ def regime_chart(closes: pl.DataFrame, rows: pl.DataFrame, market: str) -> Regim
         scale=alt.Scale(domain=list(STATES), range=[COLOURS[state] for state in STATES]),
         legend=alt.Legend(orient="top", labelExpr=_LABELS, symbolType="square", symbolOpacity=1),
     )
-    chart = alt.vconcat(_price(colour), _probabilities(colour), spacing=8).resolve_scale(x="shared")
+    price = alt.layer(_price(colour), _takeover_line())
+    chart = alt.vconcat(price, _probabilities(colour), spacing=8).resolve_scale(x="shared")
     first, last = rows["date"][0], rows["date"][-1]
     title = alt.Title(
         f"{market}: regime as it was known after each close",
@@ -89,7 +94,12 @@ def _price(colour: alt.Color) -> Any:
     bands = (
         alt.Chart(alt.NamedData(name="bands"))
         .mark_rect(opacity=0.35)
-        .encode(x=alt.X("start:T", title=None, axis=alt.Axis(labels=False, ticks=False)), x2="end:T", color=colour)
+        .encode(
+            x=alt.X("start:T", title=None, axis=alt.Axis(labels=False, ticks=False)),
+            x2="end:T",
+            color=colour,
+            tooltip=["regime:N", alt.Tooltip("start:T", title="since"), "sessions:Q"],
+        )
     )
     line = (
         alt.Chart(alt.NamedData(name="closes"))
@@ -100,6 +110,20 @@ def _price(colour: alt.Color) -> Any:
         )
     )
     return alt.layer(bands, line).properties(width=_WIDTH, height=_PRICE_HEIGHT)
+
+
+def _takeover_line() -> Any:
+    """A dashed line with words on the side of the models."""
+    here = alt.Chart(alt.NamedData(name="takeover")).encode(x="date:T")
+    words = here.mark_text(align="left", baseline="top", dx=4, dy=2, fontSize=10)
+    return alt.layer(here.mark_rule(strokeDash=[4, 3]), words.encode(y=alt.value(0), text="words:N"))
+
+
+def _takeover(rows: pl.DataFrame) -> pl.DataFrame:
+    """First session labelled by a model, where the rule labelled some before it; else no row."""
+    first = int((rows["model_version"] == THRESHOLD_VERSION).sum())
+    words = pl.lit("models from here; before, too short a history: two-rule threshold").alias("words")
+    return rows[first : first + 1].select("date", words) if first else rows.clear().select("date", words)
 
 
 def _probabilities(colour: alt.Color) -> Any:
@@ -123,7 +147,8 @@ def _datasets(closes: pl.DataFrame, rows: pl.DataFrame) -> dict[str, list[dict[s
     )
     frames = {
         "bands": regime_bands(rows),
-        "closes": _thinned(closes.filter(pl.col("date") >= rows["date"][0]).select("date", "close")),
+        "takeover": _takeover(rows),
+        "closes": _extremes(closes.filter(pl.col("date") >= rows["date"][0]).select("date", "close")),
         "probabilities": long.with_columns(pl.col("regime").str.strip_prefix("p_")),
     }
     return {
@@ -137,3 +162,12 @@ def _thinned(frame: pl.DataFrame) -> pl.DataFrame:
     step = -(-frame.height // _WIDTH)
     kept = (pl.int_range(pl.len()) % step == 0) | (pl.int_range(pl.len()) == pl.len() - 1)
     return frame.filter(kept)
+
+
+def _extremes(closes: pl.DataFrame) -> pl.DataFrame:
+    """The lowest and the highest close of every so many, and the last, so that no low is drawn too high."""
+    step = 2 * -(-closes.height // _WIDTH)
+    bucket = pl.int_range(pl.len()) // step
+    close = pl.col("close")
+    is_extreme = (close == close.min().over(bucket)) | (close == close.max().over(bucket))
+    return closes.filter(is_extreme | (pl.int_range(pl.len()) == pl.len() - 1))
