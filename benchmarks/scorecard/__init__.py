@@ -1,0 +1,1 @@
+"""The goals of the design beside what was measured: a module per room, each with its ``ROWS``."""
