@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from quant_assets.forecasts import causality
 from quant_assets.forecasts.causality import models_that_look_ahead, origin_to_prove
 from quant_assets.forecasts.distribution import FAILED
 from quant_assets.forecasts.history import price_history
@@ -181,3 +182,23 @@ def test_the_nightly_proof_finds_no_model_that_looks_ahead():
     )
     assert guilty == []
     assert origin_to_prove(Record.empty(10), as_of) is None
+
+
+@pytest.mark.parametrize(("sessions_ahead", "blind"), [(1, {PROPHET}), (70, set())])
+def test_the_nightly_proof_would_notice_a_look_ahead(sessions_ahead, blind):
+    """Corrupting that much before the origin, as if models saw that far ahead, changes the numbers of every model.
+
+    Prophet is fitted once a quarter and says changes from today's value, so it uses no close since its last fit.
+    """
+    frame, holdings, extension = judged_market()
+    as_of = frame["date"].max()
+    session = int(extension.record.sessions[len(extension.record.sessions) // 2])
+    before = CALENDAR.sessions[session - sessions_ahead].item()
+    noise = corrupted_after(frame, before, rng=np.random.default_rng(0))
+    made = [
+        causality._quantiles(price_history(one, holdings.symbols, CALENDAR, as_of), holdings, session, QUICK)
+        for one in (frame, noise)
+    ]
+    same = {name for place, name in enumerate(MODEL_NAMES) if np.array_equal(made[0][place], made[1][place])}
+    assert all(np.isfinite(made[0][place]).all() for place in range(len(MODEL_NAMES)))
+    assert same == blind
