@@ -20,7 +20,10 @@ _POLL_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run did, asset by asset in planned order; ``first_error`` is the innermost message of the failure."""
+    """What a run did, asset by asset in planned order.
+
+    ``first_error`` is the innermost message of the failure, ``failed_steps`` the steps that failed, in order.
+    """
 
     run_id: str
     job: str
@@ -28,6 +31,7 @@ class RunResult:
     seconds: float
     assets: tuple[AssetResult, ...]
     first_error: str
+    failed_steps: tuple[str, ...] = ()
 
 
 def launch(
@@ -85,4 +89,5 @@ def launch(
         seconds=time.monotonic() - begun,
         assets=events.results(),
         first_error=events.first_error,
+        failed_steps=tuple(events.failed_steps),
     )

@@ -41,6 +41,7 @@ class RunEvents:
         self._steps: dict[str, list[str]] = {}
         self._started_at: dict[str, float] = {}
         self.first_error = ""
+        self.failed_steps: list[str] = []
 
     def results(self) -> tuple[AssetResult, ...]:
         """Every planned asset as known so far."""
@@ -76,6 +77,7 @@ class RunEvents:
             return self._end(step, entry.timestamp, "done")
         elif kind is dg.DagsterEventType.STEP_FAILURE:
             self._note_error(event.step_failure_data.error)
+            self.failed_steps.append(step)
             return self._end(step, entry.timestamp, "failed")
         elif kind is dg.DagsterEventType.RUN_FAILURE and not self.first_error:
             self._note_error(event.job_failure_data.error)

@@ -1,4 +1,4 @@
-"""What a process needs before it can run a job: the home, the operations store and the price source.
+"""What a process needs before it can run a job or tell of one: the home, the price source and the alert channels.
 
 The one place where settings meet adapters. Nothing here imports Dagster.
 """
@@ -14,18 +14,22 @@ from quant_assets.foundation.calendar import new_york_calendar
 from quant_assets.foundation.errors import AsOfError, ConfigurationError
 from quant_assets.foundation.home import Home
 from quant_assets.market_data.quota import SqliteEntitlementMemory, SqliteQuotaLedger
+from quant_assets.ops.alert_delivery import ChannelReport, deliver
 from quant_assets.ops.store import OperationsStore
 from quant_assets.replay.clock import ReplayClock
 from quant_assets.replay.packaged import PACKAGED_TODAY, packaged_history
 from quant_assets.replay.server import ReplayServer
 from quant_assets.serving.publish import last_publication
 from quant_assets.settings import VENDOR_URL, AssetClass, Settings, Universe, load_universe
+from resources.alerts import configured_channels
 from resources.alpha_vantage.breaker import VendorBreaker
 from resources.alpha_vantage.client import AlphaVantageSource
 from resources.alpha_vantage.provenance import server_name
 
 __all__ = [
     "check_as_of",
+    "deliver_alerts",
+    "delivery_summary",
     "open_price_source",
     "prepare_environment",
     "universe_for",
@@ -117,3 +121,38 @@ def check_as_of(home: Home, as_of: dt.date | None, now: dt.datetime) -> None:
             f"this QUANT_HOME is already published as of {published['as_of'][0]} and never goes back; "
             f"set QUANT_HOME to another folder to look at {as_of}."
         )
+
+
+def deliver_alerts(settings: Settings, *, is_urged: bool = False) -> tuple[ChannelReport, ...]:
+    """Tell every configured channel what it has not been told yet.
+
+    Parameters
+    ----------
+    settings : Settings
+    is_urged : bool
+        Try also a channel that asked to be left alone.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a channel is set by half.
+    """
+    token, webhook = settings.slack_bot_token, settings.alert_webhook_url
+    channels = configured_channels(
+        slack_token=token.get_secret_value() if token else None,
+        slack_channel=settings.slack_channel,
+        slack_api_url=settings.slack_api_url,
+        webhook_url=webhook.get_secret_value() if webhook else None,
+    )
+    return deliver(OperationsStore(Home(settings.home).operations), channels, is_urged=is_urged)
+
+
+def delivery_summary(reports: tuple[ChannelReport, ...]) -> str:
+    """What a delivery did, in one line for a person."""
+    words = [
+        f"{report.channel}: {report.delivered} told"
+        + (f", {report.pending} pending" if report.pending else "")
+        + (f" ({report.error})" if report.error else "")
+        for report in reports
+    ]
+    return "; ".join(words) or "no channel is told"

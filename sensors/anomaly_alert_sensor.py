@@ -13,12 +13,12 @@ import polars as pl
 from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
+from quant_assets.ops.run_link import run_link
 from quant_assets.ops.store import OperationsStore
 from quant_assets.quality.reports import alerts_of
+from quant_assets.runtime import deliver_alerts, delivery_summary
 from quant_assets.settings import load_settings
-from sensors.alert_delivery import deliver_alerts, delivery_summary
 from sensors.published import Published, open_published, publication_name
-from sensors.run_link import run_link
 
 __all__ = ["NEW_FOR_DAYS", "anomaly_alert_sensor", "anomaly_alerts"]
 

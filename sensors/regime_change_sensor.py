@@ -11,8 +11,8 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
+from quant_assets.runtime import deliver_alerts, delivery_summary
 from quant_assets.settings import load_settings
-from sensors.alert_delivery import deliver_alerts, delivery_summary
 from sensors.published import open_published, publication_name
 
 __all__ = ["NEW_FOR_DAYS", "regime_alerts", "regime_change_sensor"]

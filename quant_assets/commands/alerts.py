@@ -14,8 +14,8 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import newest_alerts, raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
+from quant_assets.runtime import deliver_alerts
 from quant_assets.settings import Settings, load_settings
-from sensors.alert_delivery import deliver_alerts
 
 __all__ = ["list_alerts", "send_test_alert"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,16 @@ from jobs.launch import RunResult, launch
 from quant_assets.commands.run_display import progress_table, show_summary
 from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
+from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.instance_folder import prepare_instance_folder
+from quant_assets.ops.run_failures import failure_alert
 from quant_assets.ops.run_tags import AS_OF_TAG, FULL_REFRESH_TAG
 from quant_assets.ops.source_binding import check_source
 from quant_assets.ops.store import OperationsStore
 from quant_assets.runtime import (
     check_as_of,
+    deliver_alerts,
+    delivery_summary,
     open_price_source,
     prepare_environment,
     universe_for,
@@ -73,7 +78,36 @@ def run_job(request: RunRequest, console: Console | None = None) -> bool:
     job = _job(request.job)
     result = _launch(job, home, request, config, console)
     show_summary(console, home, result)
+    _tell(settings, home, result)
     return result.is_success
+
+
+def _tell(settings: Settings, home: Home, result: RunResult) -> None:
+    """Raise a failed run's alert and deliver what is pending, so that people hear of it without a daemon too.
+
+    The alert has the identifier that run_failure_sensor gives it, so it is told once. What goes wrong here is said and
+    changes nothing of the run's outcome: the alerts are rows, and follow with the next delivery.
+    """
+    try:
+        if not result.is_success:
+            alert = failure_alert(
+                run_id=result.run_id,
+                job=result.job,
+                steps=result.failed_steps,
+                error=result.first_error,
+                now=dt.datetime.now(dt.UTC),
+            )
+            raise_alerts(OperationsStore(home.operations), [alert])
+        reports = deliver_alerts(settings)
+        pending = [report for report in reports if report.error]
+        if pending:
+            _warn(f"alerts are pending; {delivery_summary(tuple(pending))}. See 'quant alerts list'.")
+    except Exception as error:  # noqa: BLE001 - a run that went well is not undone by telling of it
+        _warn(f"alerts could not be delivered: {error}")
+
+
+def _warn(sentence: str) -> None:
+    print(f"quant: {sentence}", file=sys.stderr)  # noqa: T201 - the command's error channel
 
 
 def _launch(

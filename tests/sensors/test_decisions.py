@@ -16,7 +16,7 @@ from quant_assets.signals.tables import DRIFT_REPORTS
 from sensors.anomaly_alert_sensor import anomaly_alerts
 from sensors.drift_sensor import COOL_DOWN_SESSIONS, DriftRequest, drift_alert, drift_request
 from sensors.regime_change_sensor import regime_alerts
-from sensors.run_failure_sensor import failure_alert
+from quant_assets.ops.run_failures import failure_alert
 from sensors.stale_data_sensor import Freshness, missing_session, stale_alert
 from tests.sensors.conftest import AS_OF, CLOCK, complete
 
