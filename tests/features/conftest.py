@@ -98,17 +98,30 @@ def aligned() -> Callable[..., Frame]:
 
 
 @pytest.fixture(scope="session")
-def _priced_template(make_bars, tmp_path_factory) -> Path:
-    bars = make_bars(("A", "B", "M"), count=300)
-    path = tmp_path_factory.mktemp("priced") / "warehouse.duckdb"
-    Warehouse(path).ensure((*OPS_TABLES, *TABLES, MARKET_REGIMES, SYMBOL_REGIMES))
-    with duckdb.connect(str(path)) as found:
-        found.execute("CREATE SCHEMA market_data")
-        found.register("bars", bars)
-        found.execute("CREATE TABLE market_data.adjusted_prices AS FROM bars")
-        found.execute("CREATE TABLE market_data.daily_prices AS SELECT * REPLACE (volume::BIGINT AS volume) FROM bars")
-        found.execute("INSERT INTO ops.instruments VALUES ('A', 'A', 'equity', false), ('M', 'M', 'etf', true)")
-    return path
+def price_warehouse() -> Callable[[Path, Frame], Path]:
+    """Makes a warehouse with the given prices (M is the market) and nothing built yet."""
+
+    def priced(path: Path, bars: Frame) -> Path:
+        path.parent.mkdir(exist_ok=True)
+        Warehouse(path).ensure((*OPS_TABLES, *TABLES, MARKET_REGIMES, SYMBOL_REGIMES))
+        with duckdb.connect(str(path)) as found:
+            found.execute("CREATE SCHEMA market_data")
+            found.register("bars", bars)
+            found.execute("CREATE TABLE market_data.adjusted_prices AS FROM bars")
+            found.execute(
+                "CREATE TABLE market_data.daily_prices AS SELECT * REPLACE (volume::BIGINT AS volume) FROM bars"
+            )
+            found.execute("INSERT INTO ops.instruments VALUES ('A', 'A', 'equity', false), ('M', 'M', 'etf', true)")
+        return path
+
+    return priced
+
+
+@pytest.fixture(scope="session")
+def _priced_template(make_bars, price_warehouse, tmp_path_factory) -> Path:
+    return price_warehouse(
+        tmp_path_factory.mktemp("priced") / "warehouse.duckdb", make_bars(("A", "B", "M"), count=300)
+    )
 
 
 @pytest.fixture

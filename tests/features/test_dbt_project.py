@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from quant_assets.features.dbt_project import PROJECT_DIR, load_project, run_dbt
+from quant_assets.features.tables import published_tables
 from quant_assets.foundation.errors import DataError
 
 IGNORED = shutil.ignore_patterns("target", "logs", "__pycache__")
@@ -131,7 +132,7 @@ def test_nights_end_in_the_full_build(built_warehouse):
     for sql in nights:
         with duckdb.connect(str(built_warehouse)) as connection:
             connection.execute(sql)
-        results = run_dbt(without_unit_tests(), warehouse=built_warehouse)
+        results = run_dbt(["run"], warehouse=built_warehouse)
         assert failures(results) == {}
         written.append({r.unique_id.split(".")[-1]: r.rows_written for r in results if r.rows_written is not None})
     assert [(night["int_bars_averaged"], night["int_bars_measured"]) for night in written] == [
@@ -141,9 +142,42 @@ def test_nights_end_in_the_full_build(built_warehouse):
     ]
     assert written[0]["int_symbols_ranked"] == 3
     by_nights = stored(built_warehouse)
-    run_dbt(without_unit_tests("--full-refresh"), warehouse=built_warehouse)
+    run_dbt(["run", "--full-refresh"], warehouse=built_warehouse)
     for name, whole in stored(built_warehouse).items():
         assert by_nights[name].equals(whole), name
+
+
+def test_every_digit_is_the_same_however_bars_came_and_threads_added(make_bars, price_warehouse, tmp_path):
+    """Nights in another order of rows give every published table of the whole build, read by several threads."""
+    symbols = ("M", *(f"S{number:02}" for number in range(35)))
+    bars = make_bars(symbols, count=4_000).with_columns(pl.col("volume") * 0.3)
+    last_dates = bars["date"].unique().sort()[-2:].to_list()
+    whole = price_warehouse(tmp_path / "whole" / "warehouse.duckdb", bars)
+    run_dbt(["run"], warehouse=whole)
+    shuffled = bars.filter(~pl.col("date").is_in(last_dates)).sample(fraction=1, shuffle=True, seed=3)
+    nightly = price_warehouse(tmp_path / "nightly" / "warehouse.duckdb", shuffled)
+    for date in (None, *last_dates):
+        if date is not None:
+            add_session(nightly, bars.filter(pl.col("date") == date))
+        run_dbt(["run"], warehouse=nightly)
+    for table in published_tables():
+        assert rows_by_threads(whole, table, 2) == rows_by_threads(nightly, table, 5), table.name
+
+
+def add_session(warehouse, bars):
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.register("bars", bars)
+        connection.execute("INSERT INTO market_data.adjusted_prices BY NAME FROM bars")
+        connection.execute(
+            "INSERT INTO market_data.daily_prices BY NAME SELECT * REPLACE (volume::BIGINT AS volume) FROM bars"
+        )
+
+
+def rows_by_threads(warehouse, table, threads):
+    """Count and digest of the rows, whatever their order."""
+    with duckdb.connect(str(warehouse), config={"threads": threads}) as connection:
+        sql = f"SELECT count(*), sum(hash(held)::HUGEINT) FROM {table.qualified_name} AS held"
+        return connection.execute(sql).fetchone()
 
 
 def stored(warehouse):

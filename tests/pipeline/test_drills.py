@@ -63,11 +63,8 @@ def kill_in_step(made: Installation, step: str) -> None:
 
 
 def prices_and_features(made: Installation) -> dict[str, object]:
-    """Contents of the tables of prices and features.
-
-    The cross-sectional exposures are left out: sums over symbols in several threads differ in the last digit.
-    """
-    rooms = ("market_data.", "features.feature_store", "features.weekly", "features.monthly")
+    """Contents of the tables of prices and features."""
+    rooms = ("market_data.", "features.")
     return {name: held for name, held in made.contents().items() if name.startswith(rooms)}
 
 

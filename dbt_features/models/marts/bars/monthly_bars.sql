@@ -17,7 +17,8 @@ monthly as (
         max(high) as high,
         min(low) as low,
         arg_max(close, date) as close,
-        sum(volume) as volume
+        -- Sorted: a sum of doubles depends on the order, and threads add in any.
+        list_sum(list_sort(list(volume))) as volume
 
     from bars
     group by all

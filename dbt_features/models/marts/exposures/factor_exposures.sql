@@ -19,20 +19,34 @@ raw_exposures as (
 
 ),
 
+-- Sorted: a sum of doubles depends on the order, and threads add in any.
+sorted_values as (
+
+    select
+        date,
+
+        list_sort(list(move_size)) as move_sizes,
+        list_sort(list(momentum)) as momenta,
+        list_sort(list(volatility)) as volatilities
+
+    from raw_exposures
+    group by date
+
+),
+
 cross_sections as (
 
     select
         date,
 
-        avg(move_size) as move_size_mean,
-        stddev_samp(move_size) as move_size_std,
-        avg(momentum) as momentum_mean,
-        stddev_samp(momentum) as momentum_std,
-        avg(volatility) as volatility_mean,
-        stddev_samp(volatility) as volatility_std
+        list_avg(move_sizes) as move_size_mean,
+        list_stddev_samp(move_sizes) as move_size_std,
+        list_avg(momenta) as momentum_mean,
+        list_stddev_samp(momenta) as momentum_std,
+        list_avg(volatilities) as volatility_mean,
+        list_stddev_samp(volatilities) as volatility_std
 
-    from raw_exposures
-    group by date
+    from sorted_values
 
 ),
 
