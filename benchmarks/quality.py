@@ -1,10 +1,10 @@
-"""What the sentinel finds and what it costs.
+"""What the sentinel costs, and what it finds.
 
-    python benchmarks/quality.py score          recall by kind and size, precision, false alarms, beside naive rules
-    python benchmarks/quality.py score --quick  the same without Prophet (a quarter of the time)
-    python benchmarks/quality.py speed          one session of 500 symbols; the back-scan's cost per bar and per fit
+    python -m benchmarks.quality                  one session of 500 symbols; the back-scan's cost per bar and per fit
+    python -m benchmarks.quality score            recall by kind and size, precision, false alarms, beside naive rules
+    python -m benchmarks.quality score --prophet  the same with Prophet (four times as long)
 
-Everything is computed in this run, on packaged real history and a seeded synthetic market. Timings of a shared machine
+Everything is computed in this run, on packaged real history and seeded synthetic markets. Timings of a shared machine
 are noisy: compare the ratios.
 """
 
@@ -14,156 +14,65 @@ import argparse
 import datetime as dt
 import os
 import resource
+import tempfile
 import time
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from benchmarks.planted import (
+    NOW,
+    clean_figures,
+    later_indices,
+    packaged_market,
+    planted_figures,
+    stored,
+    synthetic_market,
+)
 from quant_assets.foundation.calendar import new_york_calendar
-from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES
-from quant_assets.quality.planting import plant_bad_bars
+from quant_assets.market_data.tables import DAILY_PRICES
+from quant_assets.market_data.tables import TABLES as MARKET_DATA
+from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.tables import RUN_STATE
+from quant_assets.ops.tables import TABLES as OPS
+from quant_assets.quality.decisions import newest_decisions
 from quant_assets.quality.prophet_detector import ProphetSettings, due_prophet_tasks, fit_prophets
 from quant_assets.quality.scan import scan_bars
-from quant_assets.quality.scan_state import ScanInput, ScanSettings, SentinelState
-from quant_assets.quality.scoring import DetectionScore, jump_rule_flags, score_detection, sigma_rule_flags
-from quant_assets.replay.packaged import PACKAGED_TODAY, packaged_history
-from quant_assets.replay.synthetic.market import SyntheticHistory
-from quant_assets.replay.synthetic.parameters import EventRates
+from quant_assets.quality.scan_state import ScanSettings
+from quant_assets.quality.scan_storage import load_scan, store_scan
+from quant_assets.quality.tables import TABLES
+from resources.warehouse import Warehouse
 
-NOW = dt.datetime(2013, 3, 2, 2, 0, tzinfo=dt.UTC)
-SEEDS = (1, 2, 3)
 WORKERS = os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class Market:
-    """Clean bars and corporate actions."""
-
-    name: str
-    bars: pl.DataFrame
-    actions: pl.DataFrame
-
-
-def stored(bars):
-    columns = {
-        name: bars[name] if name in bars.columns else pl.Series(name, [None] * len(bars))
-        for name in DAILY_PRICES.column_names
-    }
-    frame = pl.DataFrame(columns).with_columns(
-        pl.lit("benchmark").alias("source"), pl.lit(NOW).alias("first_seen_at"), pl.lit(NOW).alias("updated_at")
-    )
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in DAILY_PRICES.polars_schema.items()).sort(
-        "symbol", "date"
-    )
-
-
-def real_market():
-    history = packaged_history()
-    bars = pl.concat([history.bars(s).with_columns(pl.lit(s).alias("symbol")) for s in history.symbols()])
-    actions = [
-        (symbol, date, kind, value, "benchmark", NOW)
-        for symbol in history.symbols()
-        for kind, frame in (("split", history.splits(symbol)), ("dividend", history.dividends(symbol)))
-        for date, value in frame.iter_rows()
-    ]
-    return Market(
-        "packaged history",
-        stored(bars.filter(pl.col("date") <= PACKAGED_TODAY)),
-        pl.DataFrame(actions, schema=CORPORATE_ACTIONS.polars_schema, orient="row"),
-    )
-
-
-def synthetic_market(symbols=15, years=12, seed=3):
-    history = SyntheticHistory(seed=seed, symbols=symbols, years=years, rates=EventRates.none())
-    bars = pl.concat([history.bars(s).with_columns(pl.lit(s).alias("symbol")) for s in history.symbols()])
-    return Market("synthetic market", stored(bars), CORPORATE_ACTIONS.empty())
-
-
-def scan(bars, actions, settings):
-    given = ScanInput(bars, actions, new_york_calendar(), bars["date"].max(), NOW, "benchmark")
-    return scan_bars(given, SentinelState(), settings)
-
-
-def flagged(result):
-    return result.events.filter(pl.col("severity") != "LOW").select("symbol", "date").unique()
-
-
-def line(name, score: DetectionScore):
-    print(
-        f"  {name:<22} recall on the night {score.material_recall:6.1%}, with hindsight "
-        f"{score.material_recall_with_hindsight:6.1%}; precision {score.precision:6.1%}; "
-        f"false alarms per 10,000 bars {score.false_per_10_000:6.1f}"
-    )
-
-
 def score(settings):
-    for market in (real_market(), synthetic_market()):
-        clean = flagged(scan(market.bars, market.actions, settings))
-        print(f"\n{market.name}: {market.bars.height:,} bars, nothing planted")
-        print(f"  sentinel, MEDIUM or above    {1e4 * len(clean) / market.bars.height:6.1f} per 10,000 bars")
-        for name, rule in (("20 % jump rule", jump_rule_flags), ("5-sigma rule", sigma_rule_flags)):
-            print(f"  {name:<28} {1e4 * len(rule(adjusted(market))) / market.bars.height:6.1f} per 10,000 bars")
-        planted(market, settings)
+    for market in (packaged_market(), later_indices(), synthetic_market()):
+        print(f"\n{market.name}: {market.scored(market.bars).height:,} bars, nothing planted; raised per 10,000 bars")
+        for name, share in clean_figures(market, settings).items():
+            print(f"  {name:<12}{share:6.1f}")
+        summary, tables = planted_figures(market, settings)
+        print(f"{market.name}, planted with {len(market.seeds)} seeds")
+        for name, one in summary.items():
+            print(
+                f"  {name:<12}recall on the night {one['recall_on_night']:6.1%}, with hindsight "
+                f"{one['recall_with_hindsight']:6.1%}; precision {one['precision']:6.1%}; "
+                f"false alarms per 10,000 bars {one['false_per_10_000']:6.1f}"
+            )
+        by_kind(tables)
 
 
-def adjusted(market):
-    """Bars whose closes are adjusted for the recorded actions, which is what the naive rules are given, too."""
-    from quant_assets.market_data.adjustment import adjusted_bars, adjustment_factors
-
-    factors = adjustment_factors(market.bars, market.actions, as_of=market.bars["date"].max())
-    return adjusted_bars(market.bars, factors)
-
-
-def planted(market, settings):
-    scores = {"sentinel": [], "20 % jump rule": [], "5-sigma rule": []}
-    days = market.actions.select("symbol", pl.col("effective_date").alias("date"))
-    for seed in SEEDS:
-        wrong, truth = plant_bad_bars(market.bars, seed=seed, avoid=days)
-        fixed = Market(market.name, wrong, market.actions)
-        scores["sentinel"].append(score_detection(truth, flagged(scan(wrong, market.actions, settings)), wrong))
-        prices = adjusted(fixed)
-        scores["20 % jump rule"].append(score_detection(truth, jump_rule_flags(prices), wrong))
-        scores["5-sigma rule"].append(score_detection(truth, sigma_rule_flags(prices), wrong))
-    print(f"{market.name}, planted ({len(SEEDS)} seeds):")
-    for name, runs in scores.items():
-        line(name, mean_score(runs))
-    print(
-        f"\n  {'kind':<18}{'size':<22}{'material':<10}{'planted':>8}{'night':>9}{'later':>9}{'20 %':>9}{'5 sigma':>9}"
-    )
-    tables = [pooled(runs) for runs in scores.values()]
-    for row, jump, sigma in zip(*(table.iter_rows(named=True) for table in tables), strict=True):
+def by_kind(tables):
+    naive = [name for name in tables if name != "sentinel"]
+    head = "".join(f"{name:>10}" for name in ("planted", "night", "later", *naive))
+    print(f"\n  {'kind':<18}{'size':<22}{'material':<10}{head}")
+    for own, *others in zip(*(table.iter_rows(named=True) for table in tables.values()), strict=True):
+        shares = [own["night"], own["later"], *(other["night"] for other in others)]
         print(
-            f"  {row['kind']:<18}{row['size']:<22}{'yes' if row['is_material'] else '':<10}{row['planted']:>8}"
-            f"{row['night']:>9.0%}{row['later']:>9.0%}{jump['night']:>9.0%}{sigma['night']:>9.0%}"
+            f"  {own['kind']:<18}{own['size']:<22}{'yes' if own['is_material'] else '':<10}{own['planted']:>10}"
+            + "".join(f"{share:>10.0%}" for share in shares)
         )
-
-
-def pooled(runs):
-    n = pl.col("planted")
-    return (
-        pl.concat([run.by_kind for run in runs])
-        .group_by("kind", "size", "is_material")
-        .agg(
-            n.sum(),
-            ((pl.col("found_on_night") * n).sum() / n.sum()).alias("night"),
-            ((pl.col("found_with_hindsight") * n).sum() / n.sum()).alias("later"),
-        )
-        .sort("kind", "size")
-    )
-
-
-def mean_score(runs):
-    table = pooled(runs).filter("is_material")
-    total = table["planted"].sum()
-    return DetectionScore(
-        by_kind=table,
-        material_recall=(table["night"] * table["planted"]).sum() / total,
-        material_recall_with_hindsight=(table["later"] * table["planted"]).sum() / total,
-        precision=float(np.mean([run.precision for run in runs])),
-        false_per_10_000=float(np.mean([run.false_per_10_000 for run in runs])),
-        bars=sum(run.bars for run in runs),
-    )
 
 
 def made_up(symbols, sessions):
@@ -204,53 +113,74 @@ def cpu():
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
+def night(store, operations, bars, settings):
+    """A run's part of the sentinel: new bars are in the warehouse; read, scan, write."""
+    newest = bars["date"].max()
+    row = {"as_of": [newest], "source": ["benchmark"], "dividend_adjustment": ["vendor"], "source_clock": [NOW]}
+    store.replace(RUN_STATE, pl.DataFrame(row, schema=RUN_STATE.polars_schema))
+    with store.transaction() as connection:
+        store.append_within(connection, DAILY_PRICES, bars)
+
+    def work():
+        loaded = load_scan(store, newest_decisions(operations), new_york_calendar())
+        result = scan_bars(loaded.scan, loaded.state, settings)
+        store_scan(store, loaded, result)
+        return result
+
+    return timed(work)
+
+
 def speed():
-    calendar, prophet = new_york_calendar(), ProphetSettings()
+    prophet, quiet = ProphetSettings(), ScanSettings(prophet=None, workers=WORKERS)
     bars = made_up(500, 900)
     newest = bars["date"].max()
-    before = bars.filter(pl.col("date") < newest)
-    quiet = ScanSettings(prophet=None, workers=WORKERS)
-    given = ScanInput(before, CORPORATE_ACTIONS.empty(), calendar, before["date"].max(), NOW, "benchmark")
-    first, wall, used = timed(lambda: scan_bars(given, SentinelState(), quiet))
-    print(f"back-scan without Prophet, 500 x 900: {wall:.1f} s wall, {used:.1f} s CPU")
-    per_bar = used / before.height
-    state = SentinelState(
-        scores=first.scores,
-        events=first.events,
-        quarantined=first.quarantined,
-        models=first.models,
-        trees=first.trees,
-        thresholds=first.thresholds,
+    before, session = bars.filter(pl.col("date") < newest), bars.filter(pl.col("date") == newest)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Warehouse(Path(folder) / "warehouse.duckdb", run_id="bench")
+        store.ensure([*MARKET_DATA, *OPS, *TABLES])
+        operations = OperationsStore(Path(folder) / "operations.sqlite")
+        first, wall, used = night(store, operations, before, quiet)
+        print(f"back-scan without Prophet, 500 x 900: {wall:.1f} s wall, {used:.1f} s CPU, DuckDB included")
+        per_bar = used / before.height
+        result, wall, used = night(store, operations, session, quiet)
+    forests = first.models.filter(pl.col("method") == "isolation_forest").height
+    print(f"one new session of 500 symbols, DuckDB included: {wall:.2f} s wall, {used:.2f} s CPU (goal: under 5 s)")
+    assert result.scores.height == 500
+    each = prophet_seconds(bars, session, prophet)
+    print(f"  with the 500 / 60 = 8.3 Prophet fits of an average night: {wall + 8.3 * each:.2f} s")
+    print(
+        f"  naive, every symbol's Prophet fitted again each night: {wall + 500 * each:.1f} s, "
+        f"{(wall + 500 * each) / (wall + 8.3 * each):.1f} times as long"
     )
-    night = ScanInput(bars, CORPORATE_ACTIONS.empty(), calendar, newest, NOW, "benchmark")
-    _, wall, used = timed(lambda: scan_bars(night, state, quiet))
-    print(f"one new session of 500 symbols, no fit due: {wall:.2f} s wall, {used:.2f} s CPU (goal: under 5 s)")
-    with_steps = bars.with_columns(pl.lit(1.0).alias("price_factor"), pl.lit(0.02).alias("volatility_1d"))
-    tasks = due_prophet_tasks(with_steps, bars.filter(pl.col("date") == newest), calendar, prophet)[:100]
-    fit_prophets(tasks[:2], 1)
-    _, wall, used = timed(lambda: fit_prophets(tasks, WORKERS))
-    # CPU over cores is what an idle machine would take; the wall clock of a busy one says more about its other work.
-    each = used / len(tasks) / WORKERS
-    print(f"Prophet: {used / len(tasks):.3f} s CPU a fit, {wall / len(tasks):.3f} s wall on {WORKERS} threads; a night")
-    print(f"  refits 500 / 60 = 8.3 symbols on average: {8.3 * used / len(tasks):.2f} s CPU more a night")
     fits, rows = 500 * (5_000 // prophet.refit_sessions), 500 * 5_000
     total = per_bar * rows + fits * each
     print(
         f"back-scan of 500 x 5,000, extrapolated from CPU on {WORKERS} cores: "
-        f"{fits:,} fits {fits * each / 60:.1f} min, the rest "
+        f"{fits:,} fits {fits * each / 60:.1f} min, the rest ({forests} forests in the sample) "
         f"{per_bar * rows / 60:.1f} min; together {total / 60:.1f} min, of which Prophet {fits * each / total:.0%} "
         "(goal: under 30 min)"
     )
     print(f"peak memory of this benchmark {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB")
 
 
+def prophet_seconds(bars, session, settings):
+    """Seconds a fit on all cores, from the CPU of a hundred."""
+    measured = bars.with_columns(pl.lit(1.0).alias("price_factor"), pl.lit(0.02).alias("volatility_1d"))
+    tasks = due_prophet_tasks(measured, session, new_york_calendar(), settings)[:100]
+    fit_prophets(tasks[:2], 1)
+    _, wall, used = timed(lambda: fit_prophets(tasks, WORKERS))
+    print(f"Prophet: {used / len(tasks):.3f} s CPU a fit, {wall / len(tasks):.3f} s wall on {WORKERS} threads")
+    # CPU over cores is what an idle machine would take; the wall clock of a busy one says more about its other work.
+    return used / len(tasks) / WORKERS
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("score", "speed"))
-    parser.add_argument("--quick", action="store_true", help="without Prophet")
+    parser.add_argument("what", choices=("speed", "score"), nargs="?", default="speed")
+    parser.add_argument("--prophet", action="store_true", help="score with Prophet fits")
     given = parser.parse_args()
     if given.what == "score":
-        score(ScanSettings(prophet=None if given.quick else ProphetSettings(), workers=WORKERS))
+        score(ScanSettings(prophet=ProphetSettings() if given.prophet else None, workers=WORKERS))
     else:
         speed()
 

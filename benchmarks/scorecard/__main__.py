@@ -4,12 +4,12 @@ import sys
 
 import duckdb
 
-from benchmarks.scorecard import backtests, features, forecasts, regimes, signals
+from benchmarks.scorecard import backtests, features, forecasts, quality, regimes, signals
 from benchmarks.scorecard.rows import rows
 from quant_assets.foundation.home import Home
 from quant_assets.settings import load_settings
 
-_ROOMS = (signals, regimes, forecasts, features, backtests)
+_ROOMS = (signals, regimes, quality, forecasts, features, backtests)
 
 
 def main() -> int:
