@@ -22,6 +22,7 @@ __all__ = [
     "IsotonicMap",
     "PlattMap",
     "calibrator_from_json",
+    "dispersion",
     "fit_calibrator",
     "fit_isotonic",
     "fit_platt",
@@ -35,8 +36,9 @@ Floats = npt.NDArray[np.float64]
 SLOPE_DEVIATION, LEVEL_DEVIATION = 0.2, 0.05
 """Prior standard deviations of the slope around 1 and of the level around the booster's own. A booster of log loss that
 was stopped in time is nearly calibrated, and what the inner folds say against that is partly the weather of their
-years. Where they have much to say they are heard (the slope of ``jump`` is known to 0.03). On planted signals these
-priors raise the skill found by a fifth to a third against free ones, on the packaged history by a hundredth."""
+years. Where they have much to say they are heard. On planted signals these priors raise the skill found by a fifth to a
+third against free ones, on the packaged history by a hundredth."""
+_BLOCK_SESSIONS = 21
 _STEPS, _TOLERANCE = 100, 1e-10
 
 
@@ -92,9 +94,39 @@ def calibrator_from_json(values: Mapping[str, Any]) -> Calibrator:
     return IsotonicMap(tuple(values["scores"]), tuple(values["probabilities"]))
 
 
-def fit_calibrator(kind: str, scores: Floats, labels: Floats) -> Calibrator:
-    """Fit the map named ``platt`` or ``isotonic``."""
-    return fit_isotonic(scores, labels) if kind == "isotonic" else fit_platt(scores, labels)
+def fit_calibrator(kind: str, scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64]) -> Calibrator:
+    """Fit the map named ``platt`` or ``isotonic``; rows of one month count as far as they are independent."""
+    if kind == "isotonic":
+        return fit_isotonic(scores, labels)
+    return fit_platt(scores, labels, inflation=dispersion(scores, labels, dates))
+
+
+def dispersion(scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64]) -> float:
+    r"""By how much more the events of a month vary than independent ones would; 1 at least.
+
+    Symbols move together and labels overlap, so n rows say less than n independent ones: on the packaged history the
+    factor is 2 for ``jump`` and 14 for ``direction``. Over blocks b of 21 sessions, with the residuals' sum
+    :math:`R_b = \sum (y - p)`, their variance if independent :math:`V_b = \sum p (1 - p)`, and c = R / V of all rows,
+
+    .. math:: \phi = \frac{1}{B - 1} \sum_b \frac{(R_b - c V_b)^2}{V_b}
+
+    Pearson's estimate of the dispersion of a quasi-likelihood. Source: McCullagh, P. and Nelder, J. (1989), Generalized
+    Linear Models, sec. 4.5 and 9.2.
+
+    Parameters
+    ----------
+    scores, labels : array, shape (n,)
+        Log-odds, and what happened (0 or 1).
+    dates : array of datetime64[D], shape (n,)
+    """
+    if not len(scores):
+        return 1.0
+    predicted = sigmoid(scores)
+    blocks = np.unique(dates, return_inverse=True)[1] // _BLOCK_SESSIONS
+    variances = np.bincount(blocks, weights=predicted * (1.0 - predicted))
+    residuals = np.bincount(blocks, weights=labels - predicted)
+    residuals -= variances * residuals.sum() / variances.sum()
+    return max(1.0, float((residuals**2 / variances).sum()) / max(len(residuals) - 1, 1))
 
 
 def fit_platt(
@@ -105,6 +137,7 @@ def fit_platt(
     prior_slope: float = 1.0,
     slope_deviation: float = SLOPE_DEVIATION,
     level_deviation: float = LEVEL_DEVIATION,
+    inflation: float = 1.0,
 ) -> PlattMap:
     """Fit slope and intercept by Newton's method, as the most probable line under normal priors.
 
@@ -123,6 +156,8 @@ def fit_platt(
         Mean and standard deviation of the slope's prior.
     level_deviation : float
         Standard deviation of the shift's prior, in log-odds.
+    inflation : float
+        The :func:`dispersion` of the rows: so many of them weigh as much against the priors as one independent row.
     """
     positives = float(labels.sum())
     negatives = len(labels) - positives
@@ -136,7 +171,7 @@ def fit_platt(
         np.column_stack([scores - middle, np.ones(len(scores))]),
         targets,
         start=prior,
-        penalty=np.array([slope_deviation, level_deviation]) ** -2.0,
+        penalty=inflation * np.array([slope_deviation, level_deviation]) ** -2.0,
         centre=prior,
         offsets=known,
     )

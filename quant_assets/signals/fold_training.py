@@ -110,6 +110,6 @@ def _boosted(
 def _heuristic(train: TrainingTable, test: TrainingTable, rates: BaseRates) -> Floats:
     """Probabilities of the heuristic: its score has nothing to fit, so the training part itself calibrates it."""
     known = heuristic_score(heuristic_parts(train.matrix, train.features))
-    line = fit_heuristic_line(known, train.labels, rates.of(train.symbols))
+    line = fit_heuristic_line(known, train.labels, rates.of(train.symbols), train.dates)
     score = heuristic_score(heuristic_parts(test.matrix, test.features))
     return sigmoid(line.log_odds(score) + log_odds(rates.of(test.symbols)))

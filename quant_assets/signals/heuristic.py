@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from quant_assets.signals.calibration import PlattMap, fit_platt, log_odds
+from quant_assets.signals.calibration import PlattMap, dispersion, fit_platt, log_odds
 
 __all__ = ["RULES", "RULE_FEATURES", "WEIGHTS", "fit_heuristic_line", "heuristic_parts", "heuristic_score"]
 
@@ -65,18 +65,26 @@ def heuristic_parts(matrix: Matrix, features: Sequence[str]) -> Floats:
     return weighted
 
 
-def fit_heuristic_line(score: Floats, labels: Floats, base_rate: Floats) -> PlattMap:
+def fit_heuristic_line(score: Floats, labels: Floats, base_rate: Floats, dates: npt.NDArray[np.datetime64]) -> PlattMap:
     """What the score adds to the log-odds of each symbol's base rate, never in the wrong direction.
 
     Parameters
     ----------
     score, labels, base_rate : array, shape (n,)
         Rows without a score are left out. Without any, the line adds nothing.
+    dates : array of datetime64[D], shape (n,)
     """
     known = ~np.isnan(score)
     if not known.any():
         return PlattMap(0.0, 0.0)
-    return fit_platt(score[known], labels[known], offsets=log_odds(base_rate[known]), prior_slope=0.0)
+    offsets = log_odds(base_rate[known])
+    return fit_platt(
+        score[known],
+        labels[known],
+        offsets=offsets,
+        prior_slope=0.0,
+        inflation=dispersion(offsets, labels[known], dates[known]),
+    )
 
 
 def heuristic_score(parts: Floats) -> Floats:

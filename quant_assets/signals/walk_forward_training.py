@@ -198,7 +198,8 @@ class _Protocol:
         usable = ~np.isnan(raw) & ~np.isnan(self._table.labels)
         if known_on is not None:
             usable &= self._table.matures_on <= known_on
-        return fit_calibrator(self._spec.calibration, raw[usable], self._table.labels[usable])
+        table = self._table
+        return fit_calibrator(self._spec.calibration, raw[usable], table.labels[usable], table.dates[usable])
 
     def _learn_rounds(self, scores: FoldScores, following: dt.date | None) -> None:
         """Add the fold's loss by stage, on the rows whose label the next fold may know."""

@@ -10,12 +10,16 @@ from sklearn.linear_model import LogisticRegression
 from quant_assets.signals.calibration import (
     PlattMap,
     calibrator_from_json,
+    dispersion,
     fit_calibrator,
     fit_isotonic,
     fit_platt,
     log_odds,
     sigmoid,
 )
+from tests.support.signal_markets import weekdays
+
+DATES = np.repeat(weekdays(1000), 4)
 
 
 @pytest.fixture
@@ -103,22 +107,28 @@ def test_isotonic_never_falls_and_never_promises(sample):
     assert np.all(np.isfinite(odds))
 
 
-def test_both_maps_are_calibrated(sample):
-    """On fresh rows every fifth's observed share is within three points and four standard errors of the predicted."""
+def test_both_maps_correct_scores_that_are_far_off():
+    """Of 40,000 rows both learn a map a long way from the prior: fresh fifths come true within 2 points and 4 errors.
+
+    The prior of the level, of deviation 0.05, is then 400 rows' worth against 40,000 p (1 - p), about 8,000: a level
+    0.5 off is left 0.025 off, 0.6 points at one half.
+    """
     rng = np.random.default_rng(8)
-    scores = rng.normal(0.3, 1.5, 20000)
-    labels = (rng.random(20000) < sigmoid(0.7 * scores - 0.4)).astype(float)
+    scores = rng.normal(0.3, 1.5, 60_000)
+    labels = (rng.random(60_000) < sigmoid(0.7 * scores - 0.4)).astype(float)
+    seen, fresh = slice(0, 40_000), slice(40_000, None)
     for kind in ("platt", "isotonic"):
-        probability = sigmoid(fit_calibrator(kind, *sample).log_odds(scores))
+        fitted = fit_calibrator(kind, scores[seen], labels[seen], np.repeat(DATES, 10))
+        probability = sigmoid(fitted.log_odds(scores[fresh]))
         for part in np.array_split(np.argsort(probability), 5):
-            observed, predicted = labels[part].mean(), probability[part].mean()
-            assert abs(observed - predicted) < 4 * np.sqrt(0.25 / len(part)) + 0.03
+            observed, predicted = labels[fresh][part].mean(), probability[part].mean()
+            assert abs(observed - predicted) < 4 * np.sqrt(0.25 / len(part)) + 0.02
 
 
 @pytest.mark.parametrize("kind", ["platt", "isotonic"])
 def test_maps_survive_being_stored(sample, kind):
     """A map that went through JSON predicts the same bits."""
-    fitted = fit_calibrator(kind, *sample)
+    fitted = fit_calibrator(kind, *sample, DATES)
     again = calibrator_from_json(json.loads(json.dumps(fitted.to_json())))
     assert np.array_equal(again.log_odds(sample[0]), fitted.log_odds(sample[0]))
 
@@ -128,3 +138,44 @@ def test_a_line_is_additive():
     line = PlattMap(0.8, -1.0)
     parts = np.array([0.3, -0.2, 0.5])
     assert line.log_odds(np.array([parts.sum()]))[0] == pytest.approx((line.slope * parts).sum() + line.intercept)
+
+
+def test_independent_rows_are_not_inflated():
+    """Events that are drawn one by one vary by month as the binomial law says: the factor is 1 within its error.
+
+    The estimate is a chi-square variable over its 47 degrees of freedom, whose deviation is sqrt(2 / 47).
+    """
+    rng = np.random.default_rng(4)
+    scores = rng.normal(-2.0, 1.0, 4000)
+    labels = (rng.random(4000) < sigmoid(scores)).astype(float)
+    assert 1.0 <= dispersion(scores, labels, DATES) < 1.0 + 3.0 * np.sqrt(2.0 / 47.0)
+
+
+def test_rows_that_repeat_each_other_are_inflated_by_their_number():
+    """Four symbols with the same events say as much as one: the factor is four, within its error."""
+    rng = np.random.default_rng(4)
+    scores = np.repeat(rng.normal(-1.0, 1.0, 1000), 4)
+    labels = np.repeat((rng.random(1000) < sigmoid(scores[::4])).astype(float), 4)
+    found = dispersion(scores, labels, DATES)
+    assert found == pytest.approx(4.0, rel=3.0 * np.sqrt(2.0 / 47.0))
+    assert found == pytest.approx(4.0 * dispersion(scores[::4], labels[::4], DATES[::4]), rel=0.02)
+
+
+def test_a_wrong_level_is_no_dispersion():
+    """Scores that are all too high by the same amount are a wrong level, not a sign of dependence."""
+    rng = np.random.default_rng(9)
+    scores = rng.normal(0.0, 0.3, 4000)
+    labels = (rng.random(4000) < sigmoid(scores - 1.0)).astype(float)
+    assert dispersion(scores, labels, DATES) < 1.0 + 3.0 * np.sqrt(2.0 / 47.0)
+
+
+def test_dependent_rows_move_the_line_less(sample):
+    """The less independent the rows, the nearer the line stays to the scores as they are."""
+    slopes = [fit_platt(*sample, inflation=factor).slope for factor in (1.0, 4.0, 100.0)]
+    assert 0.7 < slopes[0] < slopes[1] < slopes[2] < 1.0
+
+
+def test_no_row_leaves_the_scores_as_they_are():
+    """Without any row to learn from, the map is the identity."""
+    line = fit_calibrator("platt", np.zeros(0), np.zeros(0), DATES[:0])
+    assert (line.slope, line.intercept) == (1.0, 0.0)

@@ -12,6 +12,7 @@ from quant_assets.signals.heuristic import (
     heuristic_parts,
     heuristic_score,
 )
+from tests.support.signal_markets import weekdays
 
 PLAIN = {
     "rate_of_change_60d": 0.0,
@@ -82,7 +83,7 @@ def test_the_line_finds_what_the_score_adds():
     rng = np.random.default_rng(0)
     score, rate = rng.uniform(-1, 1, 20000), rng.choice([0.1, 0.4], 20000)
     labels = (rng.random(20000) < sigmoid(np.log(rate / (1 - rate)) + 1.2 * score)).astype(float)
-    line = fit_heuristic_line(score, labels, rate)
+    line = fit_heuristic_line(score, labels, rate, weekdays(20000))
     assert line.slope == pytest.approx(1.2, abs=0.1)
     assert line.intercept == pytest.approx(0.0, abs=0.06)
 
@@ -91,6 +92,6 @@ def test_a_useless_score_leaves_the_base_rate():
     """A score that points the wrong way, or none at all, adds nothing."""
     labels = np.tile([0.0, 1.0], 500)
     rate = np.full(1000, 0.5)
-    wrong = fit_heuristic_line(0.5 - labels, labels, rate)
-    none = fit_heuristic_line(np.full(1000, np.nan), labels, rate)
+    wrong = fit_heuristic_line(0.5 - labels, labels, rate, weekdays(1000))
+    none = fit_heuristic_line(np.full(1000, np.nan), labels, rate, weekdays(1000))
     assert (wrong.slope, wrong.intercept) == (none.slope, none.intercept) == (0.0, 0.0)
