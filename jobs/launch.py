@@ -42,6 +42,7 @@ def launch(
     tags: Mapping[str, str] | None = None,
     assets: Sequence[dg.AssetKey] | None = None,
     on_progress: Callable[[tuple[AssetResult, ...]], None] | None = None,
+    run_id: str | None = None,
 ) -> RunResult:
     """Run a job in process and report progress while it runs.
 
@@ -55,8 +56,10 @@ def launch(
         Make only these of the job's assets; all of them where left out.
     on_progress : callable, optional
         Called from a second thread with every planned asset as known so far.
+    run_id : str, optional
+        A new UUID by default.
     """
-    run_id = str(uuid.uuid4())
+    run_id = run_id or str(uuid.uuid4())
     events = RunEvents(instance, run_id)
     stop = threading.Event()
 

@@ -22,7 +22,9 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="A nightly quant research pipeline."
 )
-replay_app = typer.Typer(no_args_is_help=True, help="The local server that speaks the price vendor's protocol.")
+replay_app = typer.Typer(
+    no_args_is_help=True, help="History served over the vendor's protocol, or lived through night by night."
+)
 app.add_typer(replay_app, name="replay")
 events_app = typer.Typer(no_args_is_help=True, help="What the data-quality sentinel noticed.")
 app.add_typer(events_app, name="events")
@@ -33,8 +35,10 @@ app.add_typer(alerts_app, name="alerts")
 
 
 def _date(text: str | None, option: str) -> dt.date | None:
-    if text is None:
-        return None
+    return None if text is None else _day(text, option)
+
+
+def _day(text: str, option: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
@@ -261,6 +265,18 @@ def replay_serve(
         allow_remote=allow_remote,
     )
     serve(options, announce=lambda server: typer.echo(f"Serving {server.identity} on {server.url} (Ctrl+C stops it)"))
+
+
+@replay_app.command("nights")
+def replay_nights_command(
+    first: Annotated[str, typer.Option("--from", help="First night's session (YYYY-MM-DD).")],
+    last: Annotated[str, typer.Option("--to", help="Last night's session (YYYY-MM-DD).")],
+) -> None:
+    """Live through past sessions, one night at a time, with the real job and sensors; goes on where it stopped."""
+    from quant_assets.commands.replay_nights import replay_nights
+
+    if not replay_nights(_day(first, "--from"), _day(last, "--to")):
+        raise typer.Exit(1)
 
 
 def main() -> None:

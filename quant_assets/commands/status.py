@@ -6,6 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,8 @@ __all__ = ["show_status"]
 
 _RUNS_SHOWN = 5
 _FREE_CALLS = 25
+_NAMED = 3
+_SYMBOLS_SHOWN = 12
 
 
 def show_status() -> None:
@@ -37,9 +40,10 @@ def show_status() -> None:
     store = OperationsStore(home.operations)
     now = dt.datetime.now(dt.UTC)
     status = read_status(home, store, now=now, quota_day=now.astimezone(ZoneInfo(NEW_YORK)).date())
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     _show_publication(console, home, status)
     _show_calls(console, settings, status)
+    _show_service_levels(console, status)
     _show_quality(console, home, store)
     _show_freshness(console, status)
     _show_runs(console, home)
@@ -81,19 +85,49 @@ def _show_quality(console: Console, home: Home, store: OperationsStore) -> None:
         clock = connection.execute(f"SELECT max(source_clock) FROM {RUN_STATE.qualified_name}").fetchone()
     if clock is None or clock[0] is None:
         return
-    lines = recent_lines(with_decisions(events, newest_decisions(store)), withheld, clock[0])
-    console.print(f"Quality     {lines[0]}")
-    for line in lines[1:]:
-        console.print(f"            {line}")
+    console.print(f"Quality     {recent_lines(with_decisions(events, newest_decisions(store)), withheld, clock[0])[0]}")
+    gravest = (
+        events.filter((pl.col("severity") == "HIGH") & (pl.col("detected_at") > clock[0] - dt.timedelta(hours=24)))
+        .sort("date", descending=True)
+        .select(pl.format("{} {} {}", "symbol", "date", "kind"))
+        .to_series()
+        .to_list()
+    )
+    if gravest:
+        more = f" and {len(gravest) - _NAMED} more" if len(gravest) > _NAMED else ""
+        console.print(f"            HIGH: {', '.join(gravest[:_NAMED])}{more}; see 'quant events list'")
+
+
+def _show_service_levels(console: Console, status: Status) -> None:
+    if not status.service_levels.height:
+        return
+    parts = [
+        f"{row['stage']} {'not ready' if row['lag_hours'] is None else _hours(row['lag_hours'])}"
+        + (f" (median of {row['nights']} nights {_hours(row['median_hours'])})" if row["nights"] > 1 else "")
+        for row in status.service_levels.iter_rows(named=True)
+    ]
+    console.print(f"Ready       {', '.join(parts)} after the close of {status.as_of}")
+
+
+def _hours(hours: float) -> str:
+    return f"{int(hours)} h {hours % 1 * 60:.0f} min"
 
 
 def _show_freshness(console: Console, status: Status) -> None:
+    """Every symbol of a small universe; of a large one those that are behind."""
+    rows = status.freshness
+    if rows.height > _SYMBOLS_SHOWN:
+        rows = rows.filter(pl.col("last_date").is_null() | (pl.col("sessions_behind") > 0))
+        current = status.freshness.height - rows.height
+        console.print(f"Prices      {current} of {status.freshness.height} symbols are current")
     table = Table(title="Prices", title_justify="left", box=None)
     for name in ("symbol", "first", "last", "sessions behind"):
         table.add_column(name)
-    for row in status.freshness.iter_rows():
+    for row in rows.head(_SYMBOLS_SHOWN).iter_rows():
         table.add_row(*("-" if value is None else str(value) for value in row))
-    if status.freshness.height:
+    if rows.height > _SYMBOLS_SHOWN:
+        table.add_row(f"and {rows.height - _SYMBOLS_SHOWN} more")
+    if rows.height:
         console.print(table)
 
 

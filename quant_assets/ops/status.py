@@ -21,13 +21,16 @@ class Status:
     """Figures of one home at one moment.
 
     ``freshness`` has one row per symbol: symbol, first_date, last_date, sessions_behind. ``breaker`` is ``closed``,
-    ``open`` or ``half-open``. The counts cover the last 24 hours of wall clock.
+    ``open`` or ``half-open``. The counts cover the last 24 hours of wall clock. ``service_levels`` has one row per
+    stage: stage, lag_hours of the newest session (null where it is not ready), nights and median_hours of the newest
+    20 sessions.
     """
 
     published_at: dt.datetime | None
     as_of: dt.date | None
     source: str | None
     freshness: pl.DataFrame
+    service_levels: pl.DataFrame
     symbols_current_24h: int
     calls_made_24h: int
     calls_saved_24h: int
@@ -70,12 +73,13 @@ def read_status(home: Home, store: OperationsStore, *, now: dt.datetime, quota_d
     )[0]
     used = store.query("SELECT coalesce(sum(used), 0) AS used FROM quota_usage WHERE day = ?", (quota_day.isoformat(),))
     breakers = store.query("SELECT state FROM breaker_state ORDER BY name")
-    published_at, as_of, source, freshness = _publication(home)
+    published_at, as_of, source, freshness, service_levels = _publication(home)
     return Status(
         published_at=published_at,
         as_of=as_of,
         source=source or store.fact("source"),
         freshness=freshness,
+        service_levels=service_levels,
         symbols_current_24h=savings["current"],
         calls_made_24h=savings["made"],
         calls_saved_24h=savings["saved"],
@@ -84,15 +88,33 @@ def read_status(home: Home, store: OperationsStore, *, now: dt.datetime, quota_d
     )
 
 
-def _publication(home: Home) -> tuple[dt.datetime | None, dt.date | None, str | None, pl.DataFrame]:
-    empty = pl.DataFrame(
+_SERVICE_LEVELS = """
+WITH newest AS (
+    FROM ops.service_levels
+    WHERE as_of IN (SELECT DISTINCT as_of FROM ops.service_levels ORDER BY as_of DESC LIMIT 20)
+)
+SELECT stage, max_by(coalesce(lag_hours, -1), as_of) AS lag_hours, count(lag_hours) AS nights,
+    median(lag_hours) AS median_hours
+FROM newest
+GROUP BY stage
+ORDER BY stage
+"""
+
+
+def _publication(home: Home) -> tuple[dt.datetime | None, dt.date | None, str | None, pl.DataFrame, pl.DataFrame]:
+    freshness = pl.DataFrame(
         schema={"symbol": pl.String, "first_date": pl.Date, "last_date": pl.Date, "sessions_behind": pl.Int64}
     )
+    levels = pl.DataFrame(schema={"stage": pl.String, "lag_hours": pl.Float64, "nights": pl.Int64})
     if not home.readers_database.exists():
-        return None, None, None, empty
+        return None, None, None, freshness, levels
     with open_database(home.readers_database.resolve(), read_only=True) as connection:
         row = connection.execute(
             "SELECT published_at, as_of, source FROM ops.publications ORDER BY published_at DESC LIMIT 1"
         ).fetchone()
         freshness = connection.execute(_FRESHNESS).pl()
-    return (*row, freshness) if row else (None, None, None, freshness)
+        known = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'service_levels'").fetchone()
+        if known is not None:  # a publication made before there was such a table
+            levels = connection.execute(_SERVICE_LEVELS).pl()
+    levels = levels.with_columns(pl.when(pl.col("lag_hours") >= 0).then("lag_hours"))
+    return (*(row or (None, None, None)), freshness, levels)

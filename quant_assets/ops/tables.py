@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quant_assets.foundation.tables import Column, Table
 
-__all__ = ["ALERTS", "INSTRUMENTS", "PUBLICATIONS", "RUN_STATE", "TABLES"]
+__all__ = ["ALERTS", "INSTRUMENTS", "PUBLICATIONS", "RUN_STATE", "SERVICE_LEVELS", "TABLES"]
 
 PUBLICATIONS = Table(
     schema="ops",
@@ -67,4 +67,26 @@ RUN_STATE = Table(
     ),
 )
 
-TABLES = (PUBLICATIONS, ALERTS, INSTRUMENTS, RUN_STATE)
+SERVICE_LEVELS = Table(
+    schema="ops",
+    name="service_levels",
+    key=("as_of", "stage"),
+    description=(
+        "One row per session and stage (features, regimes, signals): how long after the session's close it was ready "
+        "for the first time. Null where the night published without it."
+    ),
+    columns=(
+        Column("as_of", "DATE", "The session."),
+        Column("stage", "VARCHAR", "features, regimes or signals."),
+        Column("ready_at", "TIMESTAMPTZ", "Wall clock when the stage was written.", nullable=True),
+        Column(
+            "lag_hours",
+            "DOUBLE",
+            "From the close to then: the source's clock when the run asked it, and the time the run has taken since.",
+            "hours",
+            nullable=True,
+        ),
+    ),
+)
+
+TABLES = (PUBLICATIONS, ALERTS, INSTRUMENTS, RUN_STATE, SERVICE_LEVELS)

@@ -23,6 +23,7 @@ from quant_assets.foundation.home import Home
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.foundation.tables import Table
 from quant_assets.ops.tables import PUBLICATIONS, RUN_STATE
+from quant_assets.serving.service_levels import note_service_levels
 
 __all__ = ["Publication", "last_publication", "publish"]
 
@@ -101,6 +102,7 @@ def publish(
         unchanged = last_at is not None and (changed_at is None or changed_at[0] is None or changed_at[0] <= last_at)
         if unchanged and outcome == "success":
             return None
+        note_service_levels(connection)
         rows = _row_counts(connection, tables)
         row = _publication_row(
             connection,
