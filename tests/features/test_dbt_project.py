@@ -74,11 +74,11 @@ def test_a_project_that_cannot_be_parsed_says_why(project_copy):
         load_project(project_copy)
 
 
-def test_dbt_build_by_hand_needs_no_warehouse(tmp_path):
-    """`dbt build` on the example target builds every model in memory and passes every test, unit tests included."""
-    folders = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target-path", str(tmp_path)]
+def dbt_by_hand(folder, *command):
+    """Run dbt as a person would, with what it writes in a folder."""
+    folders = ["--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR), "--target-path", str(folder)]
     done = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "build", *folders, "--log-path", str(tmp_path)],
+        [sys.executable, "-m", "dbt.cli.main", *command, *folders, "--log-path", str(folder)],
         cwd=PROJECT_DIR.parent,
         capture_output=True,
         text=True,
@@ -86,11 +86,18 @@ def test_dbt_build_by_hand_needs_no_warehouse(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_dbt_by_hand_needs_no_warehouse(tmp_path):
+    """The example target builds every model in memory, passes every test and unit test, and makes dbt's pages."""
+    dbt_by_hand(tmp_path, "build")
     results = json.loads((tmp_path / "run_results.json").read_text())["results"]
     nodes = json.loads((tmp_path / "manifest.json").read_text())
     run = {result["unique_id"] for result in results}
     assert set(nodes["unit_tests"]) <= run
     assert {id_ for id_, node in nodes["nodes"].items() if node["resource_type"] in ("model", "test")} <= run
+    dbt_by_hand(tmp_path, "docs", "generate", "--static")
+    assert "Average directional index" in (tmp_path / "static_index.html").read_text()
 
 
 def test_a_command_gives_the_file_back(built_warehouse):
