@@ -16,6 +16,7 @@ import polars as pl
 
 from quant_assets.foundation.calendar import TradingCalendar
 from quant_assets.quality.bar_measures import measured_against
+from quant_assets.quality.bar_vintage import VINTAGE_COLUMNS
 from quant_assets.quality.event_records import ACKNOWLEDGED, DISMISSED
 from quant_assets.quality.findings import FINDINGS_SCHEMA, Severity
 from quant_assets.quality.gate_records import GatePath
@@ -76,7 +77,7 @@ def scan_bars(scan: ScanInput, state: SentinelState, settings: ScanSettings | No
         gate=PanelGate.from_state(measures, state, muted, scan.splits_asked),
         muted=muted,
         excluded=_known_wrong(state),
-        scored=[state.scores.drop("bar_updated_at").join(prepared.pending, on=_KEYS, how="anti")],
+        scored=[state.scores.drop(VINTAGE_COLUMNS).join(prepared.pending, on=_KEYS, how="anti")],
     )
     dates = sorted({*panel.gate.pending_dates(), *prepared.pending["date"].to_list()})
     for refit_date, first, last in _quarters(dates, scan.calendar):
@@ -212,9 +213,8 @@ class _Panel:
     def findings(self, pending: pl.DataFrame) -> ScanFindings:
         """What the quarters found, with a row of scores for every pending bar."""
         scores = pl.concat([pl.DataFrame(schema=_SCORE_SCHEMA), *self.new_scores])
-        vintages = pending.rename({"updated_at": "bar_updated_at"})
         return ScanFindings(
-            scores=vintages.join(scores, on=_KEYS, how="left").with_columns(
+            scores=pending.join(scores, on=_KEYS, how="left").with_columns(
                 # A bar without measures is one that no rule let pass.
                 pl.col("is_withheld").fill_null(value=True)
             ),
@@ -223,7 +223,7 @@ class _Panel:
         )
 
 
-_SCORE_SCHEMA = {name: dtype for name, dtype in BAR_SCORES.polars_schema.items() if name != "bar_updated_at"}
+_SCORE_SCHEMA = {name: dtype for name, dtype in BAR_SCORES.polars_schema.items() if name not in VINTAGE_COLUMNS}
 
 
 def _references(walked: Sequence[tuple[str, GatePath]]) -> pl.DataFrame:

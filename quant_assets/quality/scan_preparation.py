@@ -9,11 +9,12 @@ import polars as pl
 from quant_assets.market_data.adjustment import adjustment_factors
 from quant_assets.market_data.corporate_actions import FACTOR_KINDS
 from quant_assets.quality.bar_measures import bar_measures
+from quant_assets.quality.bar_vintage import pending_bars
 from quant_assets.quality.muting import MutedPatterns
 from quant_assets.quality.rules import UNUSABLE_KINDS, price_sanity_findings
 from quant_assets.quality.scan_state import ScanInput
 
-__all__ = ["PreparedBars", "pending_bars", "prepare_bars"]
+__all__ = ["PreparedBars", "prepare_bars"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class PreparedBars:
     Parameters
     ----------
     pending : pl.DataFrame
-        symbol, date and updated_at of the bars to score.
+        symbol, date and vintage (``VINTAGE_COLUMNS``) of the bars to score.
     impossible : pl.DataFrame
         Findings of the certain rules on all loaded bars.
     measures : pl.DataFrame
@@ -33,26 +34,6 @@ class PreparedBars:
     pending: pl.DataFrame
     impossible: pl.DataFrame
     measures: pl.DataFrame
-
-
-def pending_bars(bars: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """Bars that were never scored in their present vintage.
-
-    Parameters
-    ----------
-    bars : pl.DataFrame
-        symbol, date, updated_at.
-    scores : pl.DataFrame
-        symbol, date, bar_updated_at.
-
-    Returns
-    -------
-    pl.DataFrame
-        symbol, date, updated_at, sorted; one row per symbol and date.
-    """
-    newest = bars.group_by("symbol", "date").agg(pl.col("updated_at").max())
-    known = scores.select("symbol", "date", pl.col("bar_updated_at").alias("updated_at"))
-    return newest.join(known, on=("symbol", "date", "updated_at"), how="anti").sort("symbol", "date")
 
 
 def prepare_bars(scan: ScanInput, scores: pl.DataFrame, muted: MutedPatterns) -> PreparedBars:

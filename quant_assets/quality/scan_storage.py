@@ -13,6 +13,7 @@ from quant_assets.foundation.table_store import TableStore
 from quant_assets.foundation.tables import Table
 from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES, FETCH_STATE
 from quant_assets.ops.tables import RUN_STATE
+from quant_assets.quality.bar_vintage import CHECKSUM_SQL
 from quant_assets.quality.decisions import with_decisions
 from quant_assets.quality.jump_rules import FREEZING_KINDS
 from quant_assets.quality.reports import daily_summary, sentinel_measures
@@ -43,13 +44,15 @@ SELECT min(date) FROM (
     SELECT prices.date
     FROM market_data.daily_prices AS prices
     LEFT JOIN quality.bar_scores AS scores ON prices.symbol = scores.symbol AND prices.date = scores.date
-    WHERE scores.bar_updated_at IS DISTINCT FROM prices.updated_at AND (prices.date <= ? OR prices.date > ?)
+    WHERE (prices.date <= ? OR prices.date > ?)
+        AND (scores.bar_updated_at IS DISTINCT FROM prices.updated_at
+            OR scores.bar_checksum IS DISTINCT FROM @checksum)
     UNION ALL
     SELECT withheld.date
     FROM quality.quarantined_prices AS withheld
     JOIN quality.anomaly_events AS events ON withheld.event_id = events.event_id
     WHERE withheld.released_at IS NULL AND list_contains(?, events.kind))
-"""
+""".replace("@checksum", CHECKSUM_SQL)
 """Oldest bar that was never scored in its present vintage, or that belongs to a level which may have been explained."""
 
 

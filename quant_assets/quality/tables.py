@@ -70,6 +70,12 @@ BAR_SCORES = Table(
         Column("is_withheld", "BOOLEAN", "Whether the bar was withheld on the night."),
         Column("muted_by", "VARCHAR", "Dismissed event whose pattern kept this bar quiet.", nullable=True),
         Column("bar_updated_at", "TIMESTAMPTZ", "Vintage of the bar that was scored (its updated_at)."),
+        Column(
+            "bar_checksum",
+            "DOUBLE",
+            "Weighted sum of the prices and volume that were scored; tells a restatement under an unmoved clock.",
+            nullable=True,
+        ),
     ),
 )
 

@@ -16,6 +16,7 @@ from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import ALERTS, RUN_STATE
 from quant_assets.ops.tables import TABLES as OPS
 from quant_assets.quality import assets, checks
+from quant_assets.quality.bar_vintage import CHECKSUM_SQL, bar_checksum
 from quant_assets.quality.decisions import decide_events, newest_decisions
 from quant_assets.quality.scan import scan_bars
 from quant_assets.quality.scan_state import ScanSettings
@@ -159,6 +160,29 @@ def test_a_night_without_news_changes_nothing(warehouse, operations, bars, dates
     before = [warehouse.read(table) for table in TABLES]
     assert night(warehouse, operations).success
     assert all(warehouse.read(table).equals(frame) for table, frame in zip(TABLES, before, strict=True))
+
+
+def test_a_restatement_under_an_unmoved_clock_is_judged(warehouse, operations, bars, dates):
+    """A bar replaced while the source's clock stands still, as by an import on a replay, is scored and withheld."""
+    fill(warehouse, bars, dates[-1])
+    night(warehouse, operations)
+    fill(warehouse, shifted(bars, "S1", dates[-1]), dates[-1])
+    night(warehouse, operations)
+    assert warehouse.read(QUARANTINED_PRICES).select("symbol", "date").rows() == [("S1", dates[-1])]
+    fill(warehouse, bars, dates[-1])
+    night(warehouse, operations)
+    assert warehouse.read(QUARANTINED_PRICES)["release_reason"].to_list() == ["restated by the vendor"]
+
+
+def test_sql_and_frames_agree_on_the_vintage_of_a_bar(warehouse, bars):
+    """The checksum is the same to the last bit in DuckDB and in Polars, missing values included."""
+    odd = changed(bars, "S1", bars["date"][5], open=None, volume=None, close=pl.col("close") / 3)
+    warehouse.merge(DAILY_PRICES, as_stored(odd))
+    stored = warehouse.query(
+        f"SELECT prices.*, {CHECKSUM_SQL} AS by_sql FROM market_data.daily_prices AS prices"
+    )
+    assert (stored["by_sql"] == stored.select(bar_checksum().alias("x"))["x"]).all()
+    assert stored["by_sql"].n_unique() > 0.99 * len(bars)
 
 
 def test_a_scan_that_cannot_be_stored_leaves_no_trace(warehouse, operations, bars, dates):
