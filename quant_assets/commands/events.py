@@ -8,38 +8,55 @@ from collections.abc import Sequence
 
 import polars as pl
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from quant_assets.foundation.databases import open_database
-from quant_assets.foundation.errors import DataError
+from quant_assets.foundation.errors import DataError, UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.ops.store import OperationsStore
 from quant_assets.quality.decisions import decide_events, newest_decisions, with_decisions
+from quant_assets.quality.event_records import ACKNOWLEDGED, DISMISSED, OPEN
+from quant_assets.quality.findings import Severity
 from quant_assets.quality.tables import ANOMALY_EVENTS
 from quant_assets.runtime import prepare_environment
 from quant_assets.settings import load_settings
 
 __all__ = ["decide", "list_events"]
 
-_SHOWN = ("event_id", "symbol", "date", "kind", "severity", "status", "details")
-
 
 def list_events(*, symbol: str | None, severity: str | None, status: str | None, limit: int) -> None:
     """Print events, newest first, with decisions that the next run will apply already counted."""
     home = prepare_environment(load_settings())
     events = with_decisions(_published(home), newest_decisions(OperationsStore(home.operations)))
-    for column, value in (("symbol", symbol), ("severity", severity), ("status", status)):
+    wanted = {
+        "symbol": symbol,
+        "severity": _one_of(severity, [level.value for level in Severity]),
+        "status": _one_of(status, [OPEN, ACKNOWLEDGED, DISMISSED]),
+    }
+    for column, value in wanted.items():
         if value is not None:
             events = events.filter(pl.col(column) == value)
-    shown = events.sort("date", "symbol", descending=[True, False]).select(_SHOWN).head(limit)
-    table = Table(box=None, pad_edge=False)
-    for name in _SHOWN:
-        table.add_column(name, overflow="fold", no_wrap=name in {"event_id", "date"})
-    for row in shown.iter_rows():
-        table.add_row(*(str(value) for value in row))
-    console = Console()
-    console.print(table)
+    shown = events.sort("date", "symbol", descending=[True, False]).head(limit)
+    console = Console(highlight=False)
+    for event in shown.iter_rows(named=True):
+        by = f" by {event['status_by']}" if event["status_by"] else ""
+        note = f" ({event['note']})" if event["note"] else ""
+        console.print(Text(f"{event['event_id']}  {event['severity']}  {event['status']}{by}{note}"), soft_wrap=True)
+        console.print(Padding(Text(event["details"]), (0, 0, 0, 4)))
     console.print(f"{shown.height} of {events.height} events")
+    if shown.height:
+        console.print("Decide with: quant events acknowledge ID (it is wrong), or dismiss ID (it is right)")
+
+
+def _one_of(given: str | None, choices: Sequence[str]) -> str | None:
+    """The choice that was meant, in whatever case."""
+    if given is None:
+        return None
+    for choice in choices:
+        if choice.casefold() == given.casefold():
+            return choice
+    raise UsageError(f"{given!r} is none of {', '.join(choices)}.")
 
 
 def decide(named: Sequence[str], *, status: str, by: str | None, note: str | None) -> None:
