@@ -41,6 +41,10 @@ def start_ui(host: str, port: int) -> int:
         *(sys.executable, "-m", "dagster", "dev"),
         *("--workspace", str(_workspace()), "--host", host, "--port", str(port), "--log-level", "warning"),
     ]
+    # Whoever stops this process means the web server and the daemon too: a service manager sends SIGTERM, and a shell
+    # that starts it in the background makes it, and what it starts, deaf to SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     process = subprocess.Popen(command, env=os.environ | {"PYTHONWARNINGS": "ignore"})  # noqa: S603 - our own command line
     try:
         return process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -68,8 +67,18 @@ def ui(copied):
     query = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
     wait_for(lambda: ask(port, query)["repositoriesOrError"]["nodes"])
     yield port
-    os.killpg(process.pid, signal.SIGINT)
-    process.wait(timeout=60)
+    # A service manager stops the one process that it knows; the web server and the daemon go with it.
+    process.terminate()
+    process.wait(timeout=120)
+    wait_for(lambda: not group_lives(process.pid), seconds=30)
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def statuses(port: int) -> dict[str, str]:
