@@ -106,17 +106,16 @@ def _live_through(replay: _Replay, plan: NightsPlan, console: Console) -> bool:
     todo = [session for session in (plan.eve, *plan.sessions) if session not in done]
     if todo and todo[0] == plan.eve:
         console.print(f"{plan.eve}  the eve: the history up to it, and the first models (a minute or two)")
-    failures, has_failed = 0, any("  failed: " in line for line in done.values())
+    failures = 0
     with replay.opened():
         for session in todo:
             night = replay.live(session)
             console.print(diary_line(night))
             failures = failures + 1 if night.error else 0
-            has_failed = has_failed or bool(night.error)
             if failures == _FAILURES_IN_A_ROW:
                 console.print(f"Stopped after {failures} failed nights in a row; mend the cause and start again.")
-                return False
-    return not has_failed
+                break
+    return replay.record.failed() == 0
 
 
 def _print_proof(record: NightRecord, console: Console) -> None:

@@ -1,13 +1,15 @@
 """The record of a replay: each night, and every prediction with the proof that it came before its outcome.
 
-A DuckDB file of its own (``record.duckdb``) beside the replay's readers' database, written by the replay alone. Two
-clocks are kept for each prediction: the replay's, which the pipeline lived by, and the wall's, which nobody can set
-back. A night's start is noted before its prices are asked for, and a prediction before the next night may start.
+A DuckDB file of its own (``record.duckdb``) beside the replay's readers' database. It is put in place anew after each
+night, so that readers may hold it open and never stop the replay; the replay writes ``.record.duckdb``. Two clocks are
+kept for each prediction: the replay's, which the pipeline lived by, and the wall's, which nobody can set back. A
+night's start is noted before its prices are asked for, and a prediction before the next night may start.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,7 @@ NIGHTS = Table(
         Column("started_at", "TIMESTAMPTZ", "Wall clock before the night's prices were first asked for."),
         Column("ended_at", "TIMESTAMPTZ", "Wall clock when everything of the night was done.", nullable=True),
         Column("run_id", "VARCHAR", "Dagster run of the nightly job.", nullable=True),
+        Column("outcome", "VARCHAR", "success, or failed where the nightly run did.", nullable=True),
         Column("diary", "VARCHAR", "The night in one line.", nullable=True),
     ),
 )
@@ -93,29 +96,41 @@ class Proof:
 
 
 class NightRecord:
-    """Reads and writes of the record; opened for each call, so that anybody may read it between two nights.
+    """Reads and writes of the record.
 
     Parameters
     ----------
     path : Path
-        The DuckDB file; created where it is missing.
+        The DuckDB file for readers; the file that is written lies beside it and is created where it is missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with open_database(path) as connection:
+        self._written = path.with_name(f".{path.name}")
+        with open_database(self._written) as connection:
             for statement in (*NIGHTS.ddl(), *PREDICTIONS.ddl(), _CURSORS, _PROOF):
                 connection.execute(statement)
 
     def done(self) -> dict[dt.date, str]:
-        """Diary line of every completed night, in order."""
-        sql = "SELECT session, diary FROM replay.nights WHERE ended_at IS NOT NULL ORDER BY session"
-        with open_database(self.path) as connection:
+        """Diary line of every completed night, in order; failed nights after the last good one do not count."""
+        sql = """
+        SELECT session, diary FROM replay.nights
+        WHERE ended_at IS NOT NULL
+            AND session <= (SELECT max(session) FROM replay.nights WHERE outcome = 'success')
+        ORDER BY session
+        """
+        with open_database(self._written) as connection:
             return dict(connection.execute(sql).fetchall())
+
+    def failed(self) -> int:
+        """Completed nights whose nightly run failed."""
+        with open_database(self._written) as connection:
+            found = connection.execute("SELECT count(*) FROM replay.nights WHERE outcome = 'failed'").fetchall()
+        return int(found[0][0])
 
     def start(self, session: dt.date, clock: dt.datetime, now: dt.datetime) -> dt.datetime:
         """Note that a night starts; returns when it first did (a repeated night keeps its first start)."""
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             connection.execute(
                 "INSERT INTO replay.nights (session, clock, started_at) SELECT ?, ?, ? "
                 "WHERE NOT EXISTS (FROM replay.nights WHERE session = ?)",
@@ -128,7 +143,7 @@ class NightRecord:
     def note_predictions(self, predictions: pl.DataFrame) -> int:
         """Write predictions; one that is there already stays as it was first written. Returns how many are new."""
         rows = PREDICTIONS.validate(predictions)
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             connection.register("offered", rows)
             return int(
                 connection.execute(
@@ -145,7 +160,7 @@ class NightRecord:
         outcomes : DataFrame
             The key of the predictions, ``outcome`` (null where only the bars are there) and ``outcome_clock``.
         """
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             connection.register("offered", outcomes)
             connection.execute(
                 """
@@ -161,30 +176,36 @@ class NightRecord:
     def waiting(self, session: dt.date) -> pl.DataFrame:
         """Predictions whose target has been reached and whose outcome is not known yet."""
         sql = "FROM replay.predictions WHERE outcome IS NULL AND target_date <= ?"
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             return connection.execute(sql, [session]).pl()
 
     def end(self, night: Night, *, run_id: str, now: dt.datetime, cursors: Mapping[str, str | None]) -> None:
         """Complete a night together with the sensors' cursors, in one transaction."""
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             connection.begin()
             connection.execute(
-                "UPDATE replay.nights SET ended_at = ?, run_id = ?, diary = ? WHERE session = ?",
-                [now, run_id, diary_line(night), night.session],
+                "UPDATE replay.nights SET ended_at = ?, run_id = ?, outcome = ?, diary = ? WHERE session = ?",
+                [now, run_id, "failed" if night.error else "success", diary_line(night), night.session],
             )
             connection.execute("DELETE FROM replay.sensor_cursors")
             for sensor, cursor in cursors.items():
                 connection.execute("INSERT INTO replay.sensor_cursors VALUES (?, ?)", [sensor, cursor])
             connection.commit()
+        self._put_in_place()
+
+    def _put_in_place(self) -> None:
+        copied = self.path.with_name(f".{self.path.name}.next")
+        shutil.copyfile(self._written, copied)
+        copied.replace(self.path)
 
     def cursors(self) -> dict[str, str | None]:
         """Cursor of every sensor after the newest completed night."""
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             return dict(connection.execute("FROM replay.sensor_cursors").fetchall())
 
     def proof(self) -> Proof:
         """Whether every prediction came before its outcome, counted."""
         sql = "SELECT sum(predictions), sum(decided), sum(too_late) FROM replay.proof"
-        with open_database(self.path) as connection:
+        with open_database(self._written) as connection:
             found = connection.execute(sql).fetchall()[0]
         return Proof(*(int(value or 0) for value in found))

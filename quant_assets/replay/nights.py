@@ -142,7 +142,7 @@ def diary_line(night: Night) -> str:
         _list("trained", night.retrained),
         _list("promoted", night.promoted),
         _list("sensor failed", night.sensor_errors),
-        f"{len(night.alerts)} alerts ({_shortened(night.alerts)})" if night.alerts else "",
+        _alerts(night.alerts),
         f"{night.seconds:.1f} s",
     ]
     return f"{night.session}  " + "; ".join(part for part in parts if part)
@@ -179,6 +179,8 @@ def _list(name: str, values: Sequence[str]) -> str:
     return f"{name} {', '.join(values)}" if values else ""
 
 
-def _shortened(subjects: Sequence[str], shown: int = 2) -> str:
+def _alerts(subjects: Sequence[str], shown: int = 2) -> str:
+    if not subjects:
+        return ""
     more = f" and {len(subjects) - shown} more" if len(subjects) > shown else ""
-    return "; ".join(subjects[:shown]) + more
+    return f"{len(subjects)} alert{'s' if len(subjects) > 1 else ''} ({'; '.join(subjects[:shown])}{more})"

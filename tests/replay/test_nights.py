@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 
+import duckdb
 import polars as pl
 import pytest
 from hypothesis import given
@@ -171,4 +174,34 @@ def test_night_ends_together_with_the_cursors(record):
     record.start(MONDAY, ReplayClock.after(MONDAY).now(), WALL)
     record.end(Night(MONDAY, fetched=6), run_id="run", now=WALL, cursors={"drift_sensor": "{}", "other": None})
     assert list(record.done()) == [MONDAY]
+    assert record.failed() == 0
     assert record.cursors() == {"drift_sensor": "{}", "other": None}
+
+
+def test_failed_nights_at_the_end_are_lived_again(record):
+    """A failed night before a good one is history; those after the last good one are to be done."""
+    days = [dt.date(2008, 9, 15) + dt.timedelta(days=n) for n in range(4)]
+    for day, error in zip(days, ("no disk", "", "no disk", "no disk"), strict=True):
+        record.start(day, ReplayClock.after(day).now(), WALL)
+        record.end(Night(day, error=error), run_id="run", now=WALL, cursors={})
+    assert list(record.done()) == days[:2]
+    assert record.failed() == 3
+
+
+def test_reader_that_keeps_the_record_open_stops_nobody(record):
+    """The readers' file is put in place anew after each night; who holds it keeps the one that was opened."""
+    record.start(MONDAY, ReplayClock.after(MONDAY).now(), WALL)
+    record.end(Night(MONDAY), run_id="run", now=WALL, cursors={})
+    script = (
+        "import duckdb, sys\nc = duckdb.connect(sys.argv[1], read_only=True)\nprint('open', flush=True)\n"
+        "sys.stdin.readline()\nprint(c.execute('SELECT count(*) FROM replay.nights').fetchone()[0])"
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", script, str(record.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert reader.stdout.readline() == "open\n"
+    record.start(TUESDAY, CAME, WALL)
+    record.end(Night(TUESDAY), run_id="run", now=WALL, cursors={})
+    assert reader.communicate("go on\n")[0] == "1\n"
+    with duckdb.connect(str(record.path), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM replay.nights").fetchone() == (2,)
