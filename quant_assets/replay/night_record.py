@@ -112,11 +112,15 @@ class NightRecord:
                 connection.execute(statement)
 
     def done(self) -> dict[dt.date, str]:
-        """Diary line of every completed night, in order; failed nights after the last good one do not count."""
+        """Diary line of every completed night, in order.
+
+        The newest night does not count where it failed: it is to be lived again. An earlier one that failed stays
+        failed, since a home never goes back behind what a later night has fetched.
+        """
         sql = """
         SELECT session, diary FROM replay.nights
         WHERE ended_at IS NOT NULL
-            AND session <= (SELECT max(session) FROM replay.nights WHERE outcome = 'success')
+            AND NOT (outcome = 'failed' AND session = (SELECT max(session) FROM replay.nights))
         ORDER BY session
         """
         with open_database(self._written) as connection:
