@@ -55,19 +55,19 @@ def signals_cover_the_session(warehouse: dg.ResourceParam[Warehouse]) -> dg.Asse
     )
 
 
-@dg.asset_check(asset=asset_key(SIGNALS), description="Champions score; a heuristic in a champion's place warns.")
+@dg.asset_check(asset=asset_key(SIGNALS), description="Champions score; anything in a champion's place warns.")
 def champions_score(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-    """Say for which models the heuristic stood in although there is a champion."""
+    """Say for which models something else stood in although there is a champion."""
     replaced = warehouse.query(
-        "SELECT s.model, count(*) AS symbols, any_value(s.note) AS note FROM signals.signals AS s "
+        "SELECT s.model, s.model_version, count(*) AS symbols, any_value(s.note) AS note FROM signals.signals AS s "
         "JOIN signals.models AS m ON m.model = s.model AND m.alias = 'champion' "
-        "WHERE s.date = ? AND s.source = 'heuristic' GROUP BY s.model ORDER BY s.model",
+        "WHERE s.date = ? AND s.model_version <> m.model_version GROUP BY ALL ORDER BY ALL",
         [_as_of(warehouse)],
     )
     return dg.AssetCheckResult(
         passed=replaced.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description="every champion scored" if replaced.is_empty() else "the heuristic stood in for a champion",
+        description="every champion scored" if replaced.is_empty() else "something stood in for a champion",
         metadata=_table("replaced", replaced),
     )
 

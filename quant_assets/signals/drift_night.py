@@ -10,7 +10,7 @@ import polars as pl
 
 from quant_assets.features.consumers import FeatureConsumer, read_features
 from quant_assets.foundation.calendar import TradingCalendar, new_york_calendar
-from quant_assets.foundation.errors import StorageError
+from quant_assets.foundation.errors import DataError, StorageError
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals.charts import drift_chart
@@ -60,17 +60,16 @@ class NightDrift:
 
 
 def report_drift(store: TableStore, registry: ModelRegistry) -> tuple[NightDrift, ...]:
-    """Write tonight's report of every champion that can be read; one that cannot is reported where it scores."""
+    """Write tonight's report of every champion that can score; the alert about one that cannot is raised there."""
     as_of: dt.date = store.read(RUN_STATE, ["as_of"])["as_of"][0]
     reports: list[NightDrift] = []
     for holder in registry.ledger.holders():
         if holder.alias != CHAMPION:
             continue
         try:
-            model = registry.load(holder.model_version)
-        except StorageError:
+            reports.append(_report(store, registry.load(holder.model_version), as_of))
+        except (StorageError, DataError):
             continue
-        reports.append(_report(store, model, as_of))
     return tuple(reports)
 
 

@@ -88,14 +88,24 @@ class ModelLedger:
             connection.execute("DELETE FROM model_aliases WHERE model_version = ?", (model_version,))
 
     def former_champions(self, model: str) -> tuple[str, ...]:
-        """Versions that were champion before the present one, the newest first, without repetitions."""
+        """Versions that were champion before the present one, the newest first.
+
+        Whoever was rolled back from is not among them: a roll-back takes a promotion away, and a second one goes
+        further back.
+        """
         rows = self._store.query(
-            "SELECT model_version FROM model_events WHERE model = ? AND event IN ('promoted', 'rolled_back') "
-            "ORDER BY event_id DESC",
+            "SELECT model_version, event FROM model_events WHERE model = ? AND event IN ('promoted', 'rolled_back') "
+            "ORDER BY event_id",
             (model,),
         )
+        reigns: list[str] = []
+        for version, event in rows:
+            if event == "rolled_back" and version in reigns:
+                del reigns[reigns.index(version) + 1 :]
+            else:
+                reigns = [*(former for former in reigns if former != version), str(version)]
         present = self.holder(model, CHAMPION)
-        return tuple(dict.fromkeys(str(row[0]) for row in rows if row[0] != present))
+        return tuple(version for version in reversed(reigns) if version != present)
 
     def deleted(self) -> tuple[str, ...]:
         """Versions that somebody deleted."""

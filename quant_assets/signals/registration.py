@@ -93,10 +93,7 @@ def register(store: TableStore, registry: ModelRegistry, trained: TrainedModel, 
         store.append_within(connection, WALK_FORWARD_PREDICTIONS, _named(trained.predictions, card))
     alias, event = (CHAMPION, "promoted") if trained.verdict.wins else (CHALLENGER, "kept")
     registry.ledger.note(card.model, card.model_version, event, actor=actor, reason=trained.verdict.reason, alias=alias)
-    registry.without_record(
-        f"{card.model_version} as {alias}",
-        lambda: registry.records.assign_alias(card.model, alias, card.model_version),
-    )
+    registry.without_record(f"the aliases of {card.model}", lambda: _record_aliases(registry, card.model))
     return alias
 
 
@@ -124,6 +121,12 @@ def remove_leftovers(store: TableStore, registry: ModelRegistry) -> tuple[str, .
         registry.without_record(f"the removal of {version}", forget)
         registry.files.delete(version)
     return leftovers
+
+
+def _record_aliases(registry: ModelRegistry, model: str) -> None:
+    """Tell the record who holds which alias, also where it missed an earlier change."""
+    for alias in (CHAMPION, CHALLENGER):
+        registry.records.assign_alias(model, alias, registry.ledger.holder(model, alias))
 
 
 def _restore_predictions(store: TableStore, registry: ModelRegistry, version: str) -> None:

@@ -64,7 +64,8 @@ def score_night(store: TableStore, registry: ModelRegistry) -> tuple[NightScores
     """Score the run's session with every model and write the tables.
 
     Each champion is looked up once, so that a promotion during the run counts from the next one. A champion that cannot
-    be loaded or used is replaced by the heuristic for the night, and an alert says so.
+    be loaded or used is replaced for the night by the last champion before it that can, or else by the heuristic; an
+    alert and the rows say so.
     """
     state = store.read(RUN_STATE).row(0, named=True)
     frame = read_features(store, _consumer(FEATURES), "date = ?", [state["as_of"]])
@@ -89,17 +90,17 @@ class _Night:
         """Score the session with one model."""
         champion_version = self.registry.ledger.holder(model, CHAMPION)
         challenger_version = self.registry.ledger.holder(model, CHALLENGER)
-        champion, rows, note = self._by_champion(model, champion_version)
+        used, rows, note = self._by_champion(model, champion_version)
         scored = rows.signals if rows is not None else SIGNALS.empty()
         left = self.frame.join(scored, on="symbol", how="anti")
         parts = [rows] if rows is not None else []
         if left.height:
             note = note or f"too few of the features are known for {champion_version}"
-            parts.append(self._by_heuristic(model, champion, left, note))
+            parts.append(self._by_heuristic(model, used, left, note))
         signals = pl.concat([SIGNALS.empty(), *(part.signals for part in parts)])
         self._write(model, signals, pl.concat([CONTRIBUTIONS.empty(), *(part.contributions for part in parts)]))
-        if champion is not None:
-            extend_predictions(self.store, champion)
+        if used is not None and used.card.model_version == champion_version:
+            extend_predictions(self.store, used)
         if challenger_version is not None:
             self._score_challenger(challenger_version)
         return NightScores(
@@ -113,22 +114,32 @@ class _Night:
         )
 
     def _by_champion(self, model: str, version: str | None) -> tuple[SignalModel | None, SignalRows | None, str]:
-        """The champion and its rows, or why there are none."""
+        """The champion and its rows, or those of the last one before it that can score; why, where it is neither."""
         if version is None:
             last = self.registry.ledger.last_event(model)
             return None, None, f"no champion of {model}: {last[1] if last else 'none has been trained yet'}"
-        try:
-            champion = self.registry.load(version)
-            return champion, model_rows(champion, self.frame, decided_at=self.clock), ""
-        except QuantError as error:
-            raise_alert(
-                self.registry.operations,
-                alert_id=f"signals-fallback-{model}-{self.as_of}",
-                severity="HIGH",
-                subject=f"{version} could not score {self.as_of}; the heuristic did",
-                body=str(error),
-            )
-            return None, None, f"{version} could not score: {error}"
+        note = ""
+        for candidate in (version, *self.registry.ledger.former_champions(model)):
+            try:
+                used = self.registry.load(candidate)
+                rows = model_rows(used, self.frame, decided_at=self.clock, note=note)
+            except QuantError as error:
+                note = note or f"{version} could not score: {error}"
+                continue
+            if note:
+                self._alert_about(model, version, f"{candidate}, champion before it, did", note)
+            return used, rows, note
+        self._alert_about(model, version, "the heuristic did", note)
+        return None, None, note
+
+    def _alert_about(self, model: str, version: str, instead: str, note: str) -> None:
+        raise_alert(
+            self.registry.operations,
+            alert_id=f"signals-fallback-{model}-{self.as_of}",
+            severity="HIGH",
+            subject=f"{version} could not score {self.as_of}; {instead}",
+            body=note,
+        )
 
     def _by_heuristic(self, model: str, champion: SignalModel | None, frame: pl.DataFrame, note: str) -> SignalRows:
         rule = champion.card.spec.label if champion is not None else _rule(self.store, model)

@@ -74,7 +74,7 @@ def fit_heuristic(table: TrainingTable, horizon_days: int) -> HeuristicFit | Non
     return HeuristicFit(fit_heuristic_line(score, rows.labels, rates.of(rows.symbols), rows.dates), rates)
 
 
-def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.datetime) -> SignalRows:
+def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.datetime, note: str = "") -> SignalRows:
     """Score rows of the feature store with a model.
 
     Rows of which the model knows fewer than half of the features are left out; the heuristic takes them.
@@ -86,6 +86,8 @@ def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.dateti
         symbol, date and the model's features.
     decided_at : datetime
         The source's clock (aware).
+    note : str
+        Why this version scores and not the champion; empty for the champion.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.dateti
         model_version=model.card.model_version,
         log_odds=scores.log_odds,
         reasons=reasons,
-        note="",
+        note=note,
     )
     values = np.column_stack(
         [scores.values.astype(np.float64), np.full((len(frame), len(scores.parts) - count), np.nan)]

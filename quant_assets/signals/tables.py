@@ -63,7 +63,12 @@ SIGNALS = Table(
         Column("horizon_days", "INTEGER", "Bars after the session in which the event may happen.", "sessions"),
         Column("threshold", "DOUBLE", "Return that the event exceeds.", "ratio"),
         Column("reasons", "VARCHAR", "What moved the odds most, in words."),
-        Column("note", "VARCHAR", "Why the heuristic was used; empty for a model.", nullable=True),
+        Column(
+            "note",
+            "VARCHAR",
+            "Why the heuristic or an earlier champion was used; null for the champion.",
+            nullable=True,
+        ),
     ),
 )
 

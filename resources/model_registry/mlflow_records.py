@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["MlflowRecords"]
 
 _EXPERIMENT = "signals"
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow's pages open on the runs; without it they open on an overview of language-model traces."""
 _VERSION_TAG = "quant.model_version"
 _LONGEST_PARAMETER = 6000
 """MLflow's own limit for the text of a parameter."""
@@ -121,10 +123,8 @@ class MlflowRecords:
         number = self._number(client, model, model_version)
         if number is not None:
             client.delete_model_version(model, number)
-        experiment = client.get_experiment_by_name(_EXPERIMENT)
-        if experiment is None:
-            return
-        for run in client.search_runs([experiment.experiment_id], f"tags.`{_VERSION_TAG}` = '{model_version}'"):
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        for run in client.search_runs(experiments, f"tags.`{_VERSION_TAG}` = '{model_version}'") if experiments else ():
             client.delete_run(run.info.run_id)
 
     def _number(self, client: MlflowClient, model: str, model_version: str) -> str | None:
@@ -133,11 +133,18 @@ class MlflowRecords:
         return next((str(one.version) for one in found if one.tags.get(_VERSION_TAG) == model_version), None)
 
     def _experiment(self, client: MlflowClient) -> str:
-        experiment = client.get_experiment_by_name(_EXPERIMENT)
-        if experiment is not None:
-            return str(experiment.experiment_id)
+        """The experiment for new runs.
+
+        MLflow fixes an experiment's folder for ever. In a home that was moved or copied that is the old home's, so the
+        experiment is renamed there and a new one begun.
+        """
         location = (self._folder / "artifacts").as_uri() if self._is_own else None
-        return str(client.create_experiment(_EXPERIMENT, artifact_location=location))
+        experiment = client.get_experiment_by_name(_EXPERIMENT)
+        if experiment is not None and location in (None, experiment.artifact_location):
+            return str(experiment.experiment_id)
+        if experiment is not None:
+            client.rename_experiment(experiment.experiment_id, f"{_EXPERIMENT} before move {experiment.experiment_id}")
+        return str(client.create_experiment(_EXPERIMENT, artifact_location=location, tags=_EXPERIMENT_TAGS))
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
@@ -159,7 +166,8 @@ class MlflowRecords:
 
 
 def _save_booster(text: Path, target: Path, features: Sequence[str]) -> None:
-    """Write the booster in MLflow's format, with its signature: the features in, its raw log-odds out."""
+    """Write the booster in MLflow's format, with its signature: the features in, its probability out,
+    which the calibration in the version's own files has yet to correct."""
     import lightgbm  # noqa: PLC0415 - only here is it needed
     import mlflow.lightgbm  # noqa: PLC0415
     from mlflow.models import ModelSignature  # noqa: PLC0415

@@ -1,0 +1,90 @@
+"""``quant models`` as people run it, in processes of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from quant_assets.commands.models import delete_model, promote_model, roll_back_model
+from quant_assets.foundation.errors import UsageError
+from quant_assets.signals.registration import follow_ledger, register
+from tests.signals.test_registration import client_of
+from tests.support.pipeline import Installation
+from tests.support.signal_home import SignalHome
+
+
+@pytest.fixture(scope="module")
+def two_versions(first_night, jump_2, tmp_path_factory) -> SignalHome:
+    """A home with a champion and a challenger of ``jump``; the tests below change it one after the other."""
+    home = first_night[0].copy(tmp_path_factory.mktemp("models") / "home")
+    register(home.warehouse, home.registry(), jump_2, actor="test")
+    follow_ledger(home.warehouse, home.registry())
+    return home
+
+
+@pytest.fixture(scope="module")
+def quant(two_versions):
+    """Run ``quant models`` on that home."""
+    installation = Installation(two_versions.path, two_versions.path / "universe.yaml")
+
+    def run(*arguments: str):
+        return installation.quant("models", *arguments)
+
+    return run
+
+
+def test_versions_are_promoted_rolled_back_and_deleted_by_people(quant, two_versions):
+    """Every change counts at once, says who and why, and reaches MLflow; a champion cannot be deleted."""
+    listed = quant("list")
+    assert listed.returncode == 0
+    aliases = {line.split()[0]: line.split()[1] for line in listed.stdout.splitlines() if "-" in line.split()[0]}
+    assert aliases == {"direction-1": "challenger", "jump-1": "champion", "jump-2": "challenger"}
+    assert "mlflow ui --backend-store-uri" in listed.stdout
+
+    promoted = quant("promote", "jump-2", "--why", "trial", "--by", "Ann")
+    assert promoted.stdout.strip() == "jump-2 is champion of jump from the next run on."
+    refused = quant("delete", "jump-2", "--why", "tidy")
+    assert refused.returncode == 2
+    assert "is the champion and cannot be deleted" in refused.stderr
+
+    back = quant("rollback", "jump", "--why", "worse", "--by", "Bob")
+    assert back.stdout.strip() == "jump-1 is champion of jump again from the next run on."
+    deleted = quant("delete", "jump-2", "--why", "worse", "--by", "Bob")
+    assert (deleted.returncode, deleted.stdout.strip()) == (0, "jump-2 is deleted.")
+
+    events = two_versions.registry().ledger.events().sort("event_id").tail(3)
+    assert events.select("event", "model_version", "actor", "reason").rows() == [
+        ("promoted", "jump-2", "Ann", "trial"),
+        ("rolled_back", "jump-1", "Bob", "worse"),
+        ("deleted", "jump-2", "Bob", "worse"),
+    ]
+    assert two_versions.registry().files.versions() == ("direction-1", "jump-1")
+    client = client_of(two_versions)
+    assert client.get_model_version_by_alias("jump", "champion").tags["quant.model_version"] == "jump-1"
+    recorded = {one.tags["quant.model_version"] for one in client.search_model_versions("name='jump'")}
+    assert recorded == {"jump-1"}
+
+
+def test_wrong_usage_is_one_sentence(quant):
+    """What cannot be done exits with 2 and one plain sentence, without a traceback."""
+    done = quant("promote", "jump-9", "--why", "x")
+    assert done.returncode == 2
+    assert "there is no version 'jump-9'; choose one of direction-1, jump-1" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "sentence"),
+    [
+        (promote_model, "jump-1", "jump-1 is the champion already"),
+        (promote_model, "../../etc", "there is no version"),
+        (delete_model, "jump-1", "cannot be deleted"),
+        (roll_back_model, "nothing", "nothing has no former champion"),
+    ],
+)
+def test_what_cannot_be_done_changes_nothing(first_night, command, name, sentence):
+    """A refused change raises one sentence and leaves ledger and files as they were."""
+    registry = first_night[0].registry()
+    before = (registry.ledger.holders(), registry.ledger.events().height, registry.files.versions())
+    with pytest.raises(UsageError, match=sentence):
+        command(registry, name, actor="test", reason="test")
+    assert (registry.ledger.holders(), registry.ledger.events().height, registry.files.versions()) == before

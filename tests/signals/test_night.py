@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from quant_assets.foundation.calendar import new_york_calendar
+from quant_assets.signals import checks
+from quant_assets.signals.drift_night import report_drift
+from quant_assets.signals.feature_list import VOLATILITY_LEVELS
+from quant_assets.signals.ledger import CHALLENGER, CHAMPION
+from quant_assets.signals.registration import follow_ledger
+from quant_assets.signals.score_night import score_night
+from quant_assets.signals.tables import (
+    CHALLENGER_SCORES,
+    CONTRIBUTIONS,
+    DRIFT_REPORTS,
+    MODELS,
+    SIGNALS,
+    TABLES,
+    WALK_FORWARD_PREDICTIONS,
+)
+from resources.warehouse import asset_key
+from tests.signals.conftest import materialise
+from tests.support.signal_home import NEVER_KNOWN, SESSIONS, SYMBOLS
+
+
+@pytest.fixture(scope="module")
+def night(first_night):
+    """The first night's home, read only."""
+    return first_night[0]
+
+
+def by_model(home, model: str) -> pl.DataFrame:
+    return home.warehouse.read(SIGNALS, where="model = ?", parameters=[model])
+
+
+def break_champion(home, version: str = "jump-1") -> None:
+    """Damage a stored model as a disk would."""
+    file = home.folders.folder(version) / "model.txt"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+def without_feature(home, version: str = "jump-1") -> None:
+    """Make a stored model ask for a feature that the store does not have."""
+    file = home.folders.folder(version) / "model.json"
+    card = json.loads(file.read_text())
+    card["features"] = ["vanished_feature", *card["features"][1:]]
+    file.write_text(json.dumps(card))
+
+
+def test_one_run_fills_every_table_and_passes_every_check(first_night):
+    """Assets and checks materialised on a first night: tables, checks, pictures and figures are there."""
+    run = first_night[1]
+    if run is None:
+        pytest.skip("another test process made the home and ran this test")
+    made = {event.asset_key for event in run.get_asset_materialization_events()}
+    assert made == {asset_key(table) for table in TABLES}
+    assert {one.check_name for one in run.get_asset_check_evaluations()} == set(checks.__all__)
+    assert all(one.passed for one in run.get_asset_check_evaluations())
+    metadata = {m.asset_key: m.metadata for m in run.asset_materializations_for_node("train_models")}
+    trained = metadata[asset_key(MODELS)]
+    assert "data:image/svg+xml" in trained["jump importance"].value
+    assert "data:image/svg+xml" in trained["jump calibration"].value
+    assert trained["jump champion"].value == "jump-1"
+
+
+def test_the_first_night_has_a_champion_where_there_is_something_to_know(night):
+    """Volatility foretells jumps, so a model scores ``jump``; the heuristic scores ``direction`` and says why."""
+    jump, direction = by_model(night, "jump"), by_model(night, "direction")
+    assert jump.height == direction.height == SYMBOLS
+    assert set(zip(jump["source"], jump["model_version"], strict=True)) == {("model", "jump-1")}
+    assert jump["note"].null_count() == SYMBOLS
+    assert set(direction["source"]) == {"heuristic"}
+    assert direction["note"].str.contains("no champion of direction").all()
+    assert direction["note"].str.contains("does not surely beat the base rate").all()
+
+
+def test_contributions_add_up_to_the_odds_in_the_table(night):
+    """Features and bias of each signal add up to its log-odds, and the log-odds are those of its probability."""
+    signals = night.warehouse.read(SIGNALS).filter(pl.col("source") == "model")
+    parts = night.warehouse.read(CONTRIBUTIONS).group_by("symbol", "date", "model").agg(pl.col("contribution").sum())
+    joined = signals.join(parts, on=["symbol", "date", "model"])
+    assert joined["contribution"].to_list() == pytest.approx(joined["log_odds"].to_list(), abs=1e-12)
+    odds = (signals["probability"] / (1 - signals["probability"])).log()
+    assert signals["log_odds"].to_list() == pytest.approx(odds.to_list(), abs=1e-9)
+
+
+def test_a_feature_that_is_never_known_adds_nothing(night):
+    """An all-null feature is no obstacle: it has a row, without a value, that contributes nothing."""
+    rows = night.warehouse.read(CONTRIBUTIONS, where="feature = ? AND model = 'jump'", parameters=[NEVER_KNOWN])
+    assert rows.height == SYMBOLS
+    assert rows["value"].null_count() == SYMBOLS
+    assert rows["contribution"].to_list() == [0.0] * SYMBOLS
+
+
+def test_the_same_night_again_changes_nothing(home):
+    """Scoring a session twice leaves the same rows, the instant of the first decision included."""
+    before = {table.name: home.warehouse.read(table) for table in (SIGNALS, CONTRIBUTIONS, WALK_FORWARD_PREDICTIONS)}
+    score_night(home.warehouse, home.registry())
+    for table in (SIGNALS, CONTRIBUTIONS, WALK_FORWARD_PREDICTIONS):
+        assert_frame_equal(home.warehouse.read(table), before[table.name], check_exact=True)
+
+
+def test_each_night_adds_its_session_and_the_labels_that_matured(home):
+    """After ten more sessions predictions reach the newest one, and only labels that cannot be known are null."""
+    as_of = home.advance_to(SESSIONS + 10)
+    score_night(home.warehouse, home.registry())
+    rows = home.warehouse.read(WALK_FORWARD_PREDICTIONS).filter(pl.col("model") == "jump")
+    assert rows["date"].max() == as_of
+    assert rows.filter(pl.col("date") == as_of).height == SYMBOLS
+    assert set(rows.filter(pl.col("label").is_null())["date"]) == {as_of}
+    added = rows.filter(pl.col("date") > new_york_calendar().shift(as_of, -10))
+    assert set(added["fold"]) == {rows["fold"].max()}
+    signals = by_model(home, "jump").filter(pl.col("date") == as_of).sort("symbol")["probability"]
+    newest = added.filter(pl.col("date") == as_of).sort("symbol")["probability"]
+    assert newest.to_list() == pytest.approx(signals.to_list(), rel=1e-12)
+
+
+def test_contributions_are_kept_for_a_year(home):
+    """A night drops contributions older than 252 sessions and leaves the signals."""
+    old = new_york_calendar().shift(home.advance_to(SESSIONS + 1), -252)
+    row = home.warehouse.read(CONTRIBUTIONS).head(1).with_columns(date=pl.lit(old))
+    with home.warehouse.transaction() as connection:
+        home.warehouse.append_within(connection, CONTRIBUTIONS, row)
+    score_night(home.warehouse, home.registry())
+    assert home.warehouse.read(CONTRIBUTIONS)["date"].min() > old
+
+
+def test_the_challenger_is_scored_beside_the_champion(home):
+    """A challenger's word is kept for the same rows on the same night, and its labels mature like the champion's."""
+    as_of = home.advance_to(SESSIONS + 6)
+    scored = {night.model: night for night in score_night(home.warehouse, home.registry())}
+    assert (scored["direction"].champion, scored["direction"].challenger) == (None, "direction-1")
+    rows = home.warehouse.read(CHALLENGER_SCORES, where="date = ?", parameters=[as_of])
+    assert set(rows["model_version"]) == {"direction-1"}
+    assert rows["symbol"].to_list() == by_model(home, "direction").filter(pl.col("date") == as_of)["symbol"].to_list()
+    stored = home.warehouse.read(WALK_FORWARD_PREDICTIONS, where="model_version = 'direction-1'")
+    assert stored.filter(pl.col("label").is_not_null())["date"].max() == new_york_calendar().shift(as_of, -5)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [(break_champion, "was changed after it was saved"), (without_feature, "vanished_feature")]
+)
+def test_a_champion_that_cannot_score_is_replaced_and_says_so(home, damage, reason):
+    """Damaged, or asking for a feature that is gone: the heuristic scores, rows and an alert say why, drift waits."""
+    damage(home)
+    as_of = home.advance_to(SESSIONS + 1)
+    score_night(home.warehouse, home.registry())
+    rows = by_model(home, "jump").filter(pl.col("date") == as_of)
+    assert set(rows["source"]) == {"heuristic"}
+    assert rows["note"].str.contains(reason).all()
+    assert rows["probability"].null_count() == 0
+    ((subject, body),) = home.alerts()
+    assert subject == f"jump-1 could not score {as_of}; the heuristic did"
+    assert reason in body
+    assert report_drift(home.warehouse, home.registry()) == ()
+
+
+def test_the_last_good_champion_takes_over_from_a_damaged_one(home):
+    """A champion that cannot be read is replaced by the one before it, whose predictions are not mixed with its own."""
+    registry = home.registry()
+    registry.files.write("jump-2", registry.files.read("jump-1"))
+    registry.ledger.note("jump", "jump-2", "promoted", actor="test", reason="test", alias=CHAMPION)
+    break_champion(home, "jump-2")
+    as_of = home.advance_to(SESSIONS + 1)
+    score_night(home.warehouse, registry)
+    rows = by_model(home, "jump").filter(pl.col("date") == as_of)
+    assert set(zip(rows["source"], rows["model_version"], strict=True)) == {("model", "jump-1")}
+    assert rows["note"].str.contains("jump-2 could not score").all()
+    assert [subject for subject, _ in home.alerts()] == [
+        f"jump-2 could not score {as_of}; jump-1, champion before it, did"
+    ]
+    assert home.warehouse.read(WALK_FORWARD_PREDICTIONS, where="model = 'jump'")["date"].max() < as_of
+
+
+def test_a_challenger_that_cannot_score_is_left_out(home):
+    """A damaged challenger costs a low alert and nothing else."""
+    break_champion(home, "direction-1")
+    as_of = home.advance_to(SESSIONS + 1)
+    score_night(home.warehouse, home.registry())
+    assert [subject for subject, _ in home.alerts()] == [f"The challenger direction-1 could not score {as_of}"]
+    assert home.warehouse.read(CHALLENGER_SCORES, where="date = ?", parameters=[as_of]).is_empty()
+    assert by_model(home, "direction").filter(pl.col("date") == as_of).height == SYMBOLS
+
+
+def test_a_symbol_of_few_features_gets_the_heuristic(home):
+    """A newcomer with most features unknown is scored by the heuristic, the others by the champion."""
+    as_of = home.advance_to(SESSIONS + 1)
+    row = home.warehouse.query("SELECT * FROM features.feature_store_v2 WHERE date = ? AND symbol = 'S0'", [as_of])
+    sparse = [name for name in row.columns if row[name].dtype == pl.Float64 and name not in ("close", "rsi_14")]
+    with home.warehouse.transaction() as connection:
+        cleared = ", ".join(f"{name} = NULL" for name in sparse)
+        connection.execute(f"UPDATE features.feature_store_v2 SET {cleared} WHERE date = ? AND symbol = 'S0'", [as_of])
+    score_night(home.warehouse, home.registry())
+    rows = by_model(home, "jump").filter(pl.col("date") == as_of)
+    assert dict(zip(rows["symbol"], rows["source"], strict=True)) == {
+        "S0": "heuristic", "S1": "model", "S2": "model", "S3": "model",
+    }  # fmt: skip
+    assert rows.filter(pl.col("symbol") == "S0")["note"][0] == "too few of the features are known for jump-1"
+
+
+def test_a_model_of_ones_own_is_trained_scored_and_kept(home):
+    """A new name with its own event trains on demand; its next night scores it beside the default models."""
+    home.advance_to(SESSIONS + 1)
+    run = materialise(home, model="fall", horizon_days=1, threshold=-0.02, rounds=30)
+    assert run.success
+    row = home.warehouse.read(MODELS, where="model = 'fall'").row(0, named=True)
+    assert (row["horizon_days"], row["threshold"], row["alias"]) == (1, -0.02, "champion")
+    assert json.loads(row["parameters"])["boosting"]["rounds"] == 30
+    night = by_model(home, "fall")
+    assert set(zip(night["source"], night["model_version"], strict=True)) == {("model", "fall-1")}
+
+
+def test_drift_is_confirmed_by_the_second_strike(home):
+    """Volatility that trebles for good is a strike on the first judged night and confirmed five sessions later."""
+    first = home.advance_to(SESSIONS + 80)
+    since = new_york_calendar().shift(first, -70)
+    raised = ", ".join(f"{name} = 3 * {name}" for name in VOLATILITY_LEVELS)
+    with home.warehouse.transaction() as connection:
+        connection.execute(f"UPDATE features.feature_store_v2 SET {raised} WHERE date > ?", [since])
+    registry = home.registry()
+    (tonight,) = report_drift(home.warehouse, registry)
+    assert (tonight.model, tonight.strikes, tonight.is_confirmed) == ("jump", 0, False)
+    assert "natr_14" in tonight.moved
+    assert tonight.chart is not None
+    home.advance_to(SESSIONS + 85)
+    with home.warehouse.transaction() as connection:
+        connection.execute(f"UPDATE features.feature_store_v2 SET {raised} WHERE date > ?", [first])
+    (later,) = report_drift(home.warehouse, registry)
+    assert (later.strikes, later.is_confirmed) == (5, True)
+    row = home.warehouse.read(DRIFT_REPORTS, where="measure = 'strikes' AND drifted").row(0, named=True)
+    assert (row["value"], row["model_version"]) == (5.0, "jump-1")
+
+
+def test_a_stationary_market_is_no_drift(night):
+    """On its first night the champion's own market has not drifted."""
+    strikes = night.warehouse.read(DRIFT_REPORTS, where="measure = 'strikes'")
+    assert strikes["model"].to_list() == ["jump"]
+    assert strikes["value"].to_list() == [0.0]
+
+
+def test_a_night_without_any_model_is_scored_by_the_heuristic(home):
+    """With every alias gone each symbol still has a row for each model, with the reason."""
+    registry = home.registry()
+    for version in ("jump-1", "direction-1"):
+        registry.ledger.release(version)
+    follow_ledger(home.warehouse, registry)
+    as_of = home.advance_to(SESSIONS + 1)
+    nights = score_night(home.warehouse, registry)
+    assert [night.by_heuristic for night in nights] == [SYMBOLS, SYMBOLS]
+    rows = home.warehouse.read(SIGNALS, where="date = ?", parameters=[as_of])
+    assert rows["note"].str.contains("no champion of").all()
+    assert registry.ledger.holder("direction", CHALLENGER) is None
