@@ -16,8 +16,11 @@ _SEEDS = range(10)
 _QUICK = ("gaussian_mixture", "pca_kmeans", "threshold")
 _CODE = ("quant_assets/regimes", "quant_assets/foundation")
 _STORED = """
-SELECT method, measure, value FROM regimes.evaluation WHERE source = 'reference' AND slice = 'all'
+SELECT method, measure, value FROM regimes.evaluation
+WHERE source = 'reference' AND slice = 'all' AND (
+    SELECT count(DISTINCT slice) FROM regimes.evaluation WHERE source = 'reference' AND measure = 'accuracy') > 10
 """
+"""A slice for each market and one for all of them."""
 _HISTORY = """
 SELECT method, measure, slice, value, detail FROM regimes.evaluation WHERE source = 'history'
 """
