@@ -255,7 +255,7 @@ def test_forecast_is_a_chart_where_svg_is_preferred(api):
         assert response.headers["content-type"].startswith("image/svg+xml")
         assert response.headers["vary"] == "accept"
         assert response.text.startswith("<svg")
-        assert "filtered_simulation" in response.text
+        assert "filtered simulation" in response.text
         assert "http" not in response.text.replace("http://www.w3.org", "")
     assert api.get(path, headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
 
@@ -313,3 +313,12 @@ def test_backtest_has_its_curve_and_a_page_of_trades(api):
     assert [trade["trade_id"] for trade in body["trades"]] == [0, 1]
     assert [trade["trade_id"] for trade in get(api, body["page"]["next"])["trades"]] == [2]
     assert problem(api, "/api/v1/backtests/3f")["near"] == ["3f2a91"]
+
+
+def test_landing_page_shows_the_signals_of_each_model(api):
+    """The page has a table per model, each row leading to that model's signals of the symbol."""
+    page = api.get("/").text
+    for model in ("direction", "jump"):
+        assert f"<h3>{model} " in page
+        assert f'href="/api/v1/signals/%5ESPX?model={model}"' in page
+    assert "filtered simulation" in page

@@ -42,6 +42,7 @@ def warehouse(home):
     warehouse = Warehouse(home.warehouse, run_id="run-1")
     warehouse.ensure(TABLES)
     state = {"as_of": [dt.date(2029, 12, 31)], "source": ["demo"], "source_clock": [START]}
+    state["dividend_adjustment"] = ["vendor"]
     warehouse.replace(RUN_STATE, pl.DataFrame(state, schema=RUN_STATE.polars_schema))
     return warehouse
 

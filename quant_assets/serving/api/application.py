@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import importlib.metadata
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
@@ -70,10 +72,18 @@ def create_application(home: Home, options: ApiOptions, *, log: AccessLine | Non
         publications=publications,
         options=options,
         known_parameters=query_parameters(routes.openapi()),
-        release=release,
+        release=f"{release}-{_code_digest()}",
         log=log,
     )
     return front
+
+
+def _code_digest() -> str:
+    """Digest of this package: another code gives other answers of the same publication, and so other entity tags."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 async def _take_newest(publications: Publications, front: Front) -> None:

@@ -45,7 +45,7 @@ _TEMPLATE = _template()
 
 
 def _links(facts: LandingFacts) -> list[tuple[str, str]]:
-    symbol = quote(facts.signals[0]["symbol"] if facts.signals else facts.first_symbol)
+    symbol = quote(facts.signals[0].rows[0]["symbol"] if facts.signals else facts.first_symbol)
     days = facts.forecast_days or 20
     return [
         ("/api/v1/signals", "signals of the newest session"),

@@ -17,9 +17,18 @@ _EVENTS_SHOWN = 20
 _HORIZONS = (1, 5, 20, 60)
 _LONGEST = 60
 _REGIMES = ("bullish", "bearish", "sideways", "high_volatility")
-_MODEL = "direction"
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalTable:
+    """The newest signals of one model: what they are the probability of, the top rows, and why no model made them."""
+
+    model: str
+    event: str
+    rows: list[Record]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,7 @@ class LandingFacts:
     sessions: int
     first_date: dt.date | None
     regime: Record | None
-    signals: list[Record]
+    signals: list[SignalTable]
     signals_date: dt.date | None
     events: list[Record]
     events_open: int
@@ -49,7 +58,7 @@ def landing_facts(snapshot: Snapshot, reading: Reading) -> LandingFacts:
         for table in (MARKET_REGIMES, SIGNALS, ANOMALY_EVENTS, FORECASTS)
         if (reason := snapshot.absence(table))
     }
-    signals = _rows(reading, absences, SIGNALS, _TOP_SIGNALS, [_MODEL, _MODEL, _SIGNALS_SHOWN])
+    signals = _signals(_rows(reading, absences, SIGNALS, _TOP_SIGNALS, [_SIGNALS_SHOWN]))
     events = _rows(reading, absences, ANOMALY_EVENTS, _OPEN_EVENTS, [_EVENTS_SHOWN])
     forecast, model, longest = _forecast(snapshot, reading, absences)
     sessions, first = _coverage(snapshot, reading)
@@ -61,7 +70,7 @@ def landing_facts(snapshot: Snapshot, reading: Reading) -> LandingFacts:
         first_date=first,
         regime=_regime(reading, absences),
         signals=signals,
-        signals_date=signals[0]["date"] if signals else None,
+        signals_date=signals[0].rows[0]["date"] if signals else None,
         events=events,
         events_open=events[0]["open_events"] if events else 0,
         forecast=forecast,
@@ -72,11 +81,10 @@ def landing_facts(snapshot: Snapshot, reading: Reading) -> LandingFacts:
 
 
 _TOP_SIGNALS = f"""
-SELECT symbol, date, probability, base_rate, recommendation, source
 FROM {SIGNALS.name}
-WHERE model = ? AND date = (SELECT max(date) FROM {SIGNALS.name} WHERE model = ?)
-ORDER BY probability - base_rate DESC NULLS LAST, symbol
-LIMIT ?
+WHERE date = (SELECT max(date) FROM {SIGNALS.name})
+QUALIFY row_number() OVER (PARTITION BY model ORDER BY probability - base_rate DESC NULLS LAST, symbol) <= ?
+ORDER BY model, probability - base_rate DESC NULLS LAST, symbol
 """
 _OPEN_EVENTS = f"""
 SELECT symbol, date, kind, details, count(*) OVER () AS open_events
@@ -91,6 +99,21 @@ def _rows(
     reading: Reading, absences: dict[str, str], table: Promised, sql: str, parameters: list[object]
 ) -> list[Record]:
     return [] if table.name in absences else reading.frame(sql, parameters).to_dicts()
+
+
+def _signals(rows: list[Record]) -> list[SignalTable]:
+    """One table per model, those that a model scored first; columns beyond the promised ones are used where present."""
+    tables = []
+    for model in sorted({row["model"] for row in rows}):
+        of_model = [row for row in rows if row["model"] == model]
+        first = of_model[0]
+        event = "the model's event"
+        if first.get("horizon_days") is not None and first.get("threshold") is not None:
+            sessions = "session" if first["horizon_days"] == 1 else "sessions"
+            event = f"a return above {first['threshold']:.0%} over {first['horizon_days']} {sessions}"
+        note = next((row["note"] for row in of_model if row.get("note")), "")
+        tables.append(SignalTable(model, event, of_model, note))
+    return sorted(tables, key=lambda table: (all(row["source"] != "model" for row in table.rows), table.model))
 
 
 def _regime(reading: Reading, absences: dict[str, str]) -> Record | None:

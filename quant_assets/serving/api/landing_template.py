@@ -14,6 +14,8 @@ body{margin:0 auto;padding:1rem;max-width:54rem;font:16px/1.5 system-ui,sans-ser
 background:var(--back)}
 h1{font-size:1.35rem;margin:.2rem 0}
 h2{font-size:1.05rem;margin:1.8rem 0 .5rem}
+h3{font-size:1rem;margin:1rem 0 .2rem}
+h2 .soft,h3 .soft{font-weight:400}
 p{margin:.3rem 0}
 a{color:var(--mark)}
 .soft{color:var(--soft);font-size:.9rem}
@@ -85,17 +87,19 @@ PAGE = """\
 {% else %}<p class="soft">{{ facts.absences["regimes.market_regimes"] }}</p>{% endif %}
 
 <h2>Top signals{% if facts.signals_date %} <span class="soft">decided on {{ facts.signals_date }}</span>{% endif %}</h2>
-{% if facts.signals %}
+{% for table in facts.signals %}
+<h3>{{ table.model }} <span class="soft">probability of {{ table.event }}</span></h3>
 <div class="wide"><table>
 <tr><th>Symbol</th><th>View</th><th class="n">Probability</th><th class="n">Base rate</th><th>From</th></tr>
-{% for row in facts.signals %}
-<tr><td><a href="/api/v1/signals/{{ row.symbol | urlencode }}">{{ row.symbol }}</a></td>
+{% for row in table.rows %}
+<tr><td><a href="/api/v1/signals/{{ row.symbol | urlencode }}?model={{ table.model | urlencode }}">\
+{{ row.symbol }}</a></td>
 <td>{{ row.recommendation | replace("_", " ") }}</td><td class="n">{{ row.probability | percent }}</td>
 <td class="n">{{ row.base_rate | percent }}</td><td>{{ row.source }}</td></tr>
 {% endfor %}
 </table></div>
-<p class="soft">Probability that the close is higher five sessions later; sorted by the edge over the base rate.</p>
-{% else %}<p class="soft">{{ facts.absences["signals.signals"] or "No signal of this model." }}</p>{% endif %}
+{% if table.note %}<p class="soft">By the heuristic: {{ table.note }}.</p>{% endif %}
+{% else %}<p class="soft">{{ facts.absences["signals.signals"] or "None." }}</p>{% endfor %}
 
 <h2>Open HIGH events</h2>
 {% if facts.events %}
@@ -126,7 +130,8 @@ alt="Fan of the portfolio's value over the next {{ facts.forecast_days }} sessio
 <td class="n">{{ row.var_95 | amount }}</td></tr>
 {% endfor %}
 </table></div>
-<p class="soft">Model {{ facts.forecast_model }}; value today {{ facts.forecast[0].current_value | amount }}.</p>
+<p class="soft">Model {{ facts.forecast_model | replace("_", " ") }};
+value today {{ facts.forecast[0].current_value | amount }}.</p>
 {% else %}<p class="soft">{{ facts.absences["forecasts.portfolio_forecasts"] or "None." }}</p>{% endif %}
 
 <h2>What there is</h2>

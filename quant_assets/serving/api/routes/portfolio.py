@@ -109,4 +109,8 @@ def forecast(
 
 def _chart(question: Question, model: str, fan: pl.DataFrame) -> str:
     publication = question.snapshot.publication
-    return draw_fan(fan, title=f"Portfolio value, {model}", subtitle=f"{publication.source} as of {publication.as_of}")
+    return draw_fan(
+        fan,
+        title=f"Portfolio value, {model.replace('_', ' ')}",
+        subtitle=f"{publication.source} as of {publication.as_of}",
+    )
