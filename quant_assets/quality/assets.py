@@ -12,6 +12,7 @@ from pydantic import Field
 from quant_assets.foundation.calendar import new_york_calendar
 from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES
 from quant_assets.ops.records import alert_rows
+from quant_assets.ops.run_tags import FULL_REFRESH_TAG
 from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import ALERTS
 from quant_assets.quality.alerts import raise_alerts
@@ -43,10 +44,14 @@ class WatchConfig(dg.Config):
     name="watch_bars", specs=[table_spec(table, deps=[DAILY_PRICES, CORPORATE_ACTIONS]) for table in TABLES]
 )
 def watched_bars(
-    config: WatchConfig, warehouse: dg.ResourceParam[Warehouse], operations: dg.ResourceParam[OperationsStore]
+    context: dg.AssetExecutionContext,
+    config: WatchConfig,
+    warehouse: dg.ResourceParam[Warehouse],
+    operations: dg.ResourceParam[OperationsStore],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Score the bars that are new or restated, withhold what is surely wrong, and apply what people decided."""
-    loaded = load_scan(warehouse, newest_decisions(operations), new_york_calendar())
+    is_full = context.run.tags.get(FULL_REFRESH_TAG) == "true"
+    loaded = load_scan(warehouse, newest_decisions(operations), new_york_calendar(), is_full_refresh=is_full)
     prophet = ProphetSettings() if config.prophet else None
     result = scan_bars(loaded.scan, loaded.state, ScanSettings(prophet=prophet, workers=os.cpu_count() or 1))
     # First, so that a run killed in between raises them again rather than never.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from quant_assets.quality.bar_vintage import bar_checksum
 from quant_assets.quality.event_records import dismissed_events, event_records, quarantine_records
 from quant_assets.quality.gate_records import ANY_PRICE_KIND, RESOLVED
 from quant_assets.quality.scan_detectors import Detectors
@@ -73,15 +74,20 @@ def scan_outcome(
     )
     fresh = pl.concat([fresh, _hindsight(gate, identities, state)])
     quarantined = quarantine_records(fresh, scan.bars, quarantined_at=scan.now)
-    restated = in_force.join(scores, on=_KEYS, how="semi").join(fresh, on=_KEYS, how="anti")
-    releases = _releases(state, gate, restated)
+    cleared = in_force.join(scores, on=_KEYS, how="semi").join(fresh, on=_KEYS, how="anti")
+    same = cleared.with_columns(bar_checksum().alias("bar_checksum")).join(
+        scores, on=[*_KEYS, "bar_checksum"], how="semi"
+    )
+    restated = cleared.join(same, on=_KEYS, how="anti")
+    releases = _releases(state, gate, restated, same)
+    changed = _released(
+        pl.concat([in_force.join(quarantined, on=_KEYS, how="anti"), quarantined]), releases, scan, new=quarantined
+    )
     return ScanResult(
         scores=scores,
         events=events,
         confirmations=_confirmations(scan, gate, restated, identities, state),
-        quarantined=_released(
-            pl.concat([in_force.join(quarantined, on=_KEYS, how="anti"), quarantined]), releases, scan, new=quarantined
-        ),
+        quarantined=_without_known(changed, state.quarantined),
         models=detectors.new_models(),
         predictions=detectors.new_predictions(),
         thresholds=detectors.new_thresholds(),
@@ -97,7 +103,10 @@ def _event_identities(state: SentinelState, events: pl.DataFrame) -> pl.DataFram
 
 
 def _hindsight(gate: PanelGate, identities: pl.DataFrame, state: SentinelState) -> pl.DataFrame:
-    """Bars that had passed and are withheld now, under the event of their jump where one was raised."""
+    """Bars that had passed and are withheld now, under the event of their jump where one was raised.
+
+    A jump that a person called right stays right.
+    """
     rows = [
         (symbol, entry.date, entry.event_date, entry.kind, entry.reason)
         for symbol, path in gate.paths
@@ -108,11 +117,24 @@ def _hindsight(gate: PanelGate, identities: pl.DataFrame, state: SentinelState) 
     joined = pl.DataFrame(rows, schema=WITHHELD_SCHEMA, orient="row").join(
         events, on=["symbol", "event_date"], how="left"
     )
-    dismissed = pl.col("event_id").is_in(dismissed_events(state.events)).fill_null(value=False)
-    return joined.filter(~dismissed)
+    dismissed = state.events.filter(pl.col("event_id").is_in(dismissed_events(state.events)))
+    called_right = dismissed.select("symbol", pl.col("date").alias("event_date"))
+    return joined.join(called_right, on=["symbol", "event_date"], how="anti")
 
 
-def _releases(state: SentinelState, gate: PanelGate, restated: pl.DataFrame) -> pl.DataFrame:
+def _without_known(changed: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Leave out what is stored already: a bar judged again keeps the instants of the night that withheld it."""
+    facts = [name for name in QUARANTINED_PRICES.column_names if name not in {"quarantined_at", "released_at"}]
+    state = pl.col("released_at").is_null().alias("is_in_force")
+    known = stored.select(*facts, state)
+    return (
+        changed.with_columns(state)
+        .join(known, on=[*facts, "is_in_force"], how="anti", nulls_equal=True)
+        .drop("is_in_force")
+    )
+
+
+def _releases(state: SentinelState, gate: PanelGate, restated: pl.DataFrame, same: pl.DataFrame) -> pl.DataFrame:
     """Bars that are let through now, and why."""
     dismissed = state.events.filter(pl.col("event_id").is_in(dismissed_events(state.events)))
     by_person = state.quarantined.filter(pl.col("released_at").is_null()).join(
@@ -122,6 +144,7 @@ def _releases(state: SentinelState, gate: PanelGate, restated: pl.DataFrame) -> 
         *((symbol, date, reason) for symbol, path in gate.paths for date, (_, reason) in path.released.items()),
         *((symbol, entry.date, "a corporate action recorded since explains it") for symbol, entry in gate.resolved),
         *((symbol, date, "restated by the vendor") for symbol, date in restated.select(_KEYS).iter_rows()),
+        *((symbol, date, "found right when judged again") for symbol, date in same.select(_KEYS).iter_rows()),
         *(
             (symbol, date, f"dismissed by {who or 'unknown'}")
             for symbol, date, who in by_person.select(*_KEYS, "status_by").iter_rows()

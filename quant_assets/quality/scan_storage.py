@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import polars as pl
@@ -58,16 +58,27 @@ SELECT min(date) FROM (
 """Oldest bar that was never scored in its present vintage, or that belongs to a level which may have been explained."""
 
 
+_REBUILT = (BAR_SCORES, MODELS, PROPHET_PREDICTIONS, THRESHOLDS, ISOLATION_TREES, DAILY_SUMMARY)
+"""Tables that a full refresh makes again."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedScan:
-    """Input and state of a scan; ``is_due`` is false where no bar is new, restated or waiting for the next one."""
+    """Input and state of a scan.
+
+    ``is_due`` is false where no bar is new, restated or waiting for the next one; with ``is_full_refresh`` the state
+    holds what people see and decide alone, and what the scan finds replaces the rest.
+    """
 
     scan: ScanInput
     state: SentinelState
     is_due: bool
+    is_full_refresh: bool = False
 
 
-def load_scan(store: TableStore, decisions: pl.DataFrame, calendar: TradingCalendar) -> LoadedScan:
+def load_scan(
+    store: TableStore, decisions: pl.DataFrame, calendar: TradingCalendar, *, is_full_refresh: bool = False
+) -> LoadedScan:
     """Read what the next scan needs: the bars that are due and what came before them.
 
     Parameters
@@ -77,6 +88,8 @@ def load_scan(store: TableStore, decisions: pl.DataFrame, calendar: TradingCalen
     decisions : pl.DataFrame
         What people decided (``newest_decisions``).
     calendar : TradingCalendar
+    is_full_refresh : bool
+        Every bar is due, and scores, fits and thresholds are forgotten; events, decisions and withheld bars are not.
     """
     # One connection for all reads: opening the file costs more than any of them on a night with one session.
     with store.connect() as connection:
@@ -92,6 +105,9 @@ def load_scan(store: TableStore, decisions: pl.DataFrame, calendar: TradingCalen
         today = max(as_of, now.date())
         due = connection.execute(_FIRST_DUE, [as_of, today, sorted(FREEZING_KINDS)]).fetchone()
         first = due[0] if due else None
+        if is_full_refresh:
+            oldest = connection.execute("SELECT min(date) FROM market_data.daily_prices").fetchone()
+            first = oldest[0] if oldest else None
         since = _shifted_back(calendar, first or as_of)
         bars = rows(DAILY_PRICES, _IN_SIGHT, since, as_of, today) if first else DAILY_PRICES.empty()
         asked = rows(FETCH_STATE, "splits_checked_on IS NOT NULL").select("symbol", "splits_checked_on")
@@ -105,10 +121,14 @@ def load_scan(store: TableStore, decisions: pl.DataFrame, calendar: TradingCalen
             today=today,
             splits_asked=dict(asked.iter_rows()),
         )
-        state = SentinelState(
+        people = SentinelState(
+            events=with_decisions(rows(ANOMALY_EVENTS), decisions), quarantined=rows(QUARANTINED_PRICES)
+        )
+        if is_full_refresh:
+            return LoadedScan(scan, people, is_due=first is not None, is_full_refresh=True)
+        state = replace(
+            people,
             scores=rows(BAR_SCORES, "date >= ?", since),
-            events=with_decisions(rows(ANOMALY_EVENTS), decisions),
-            quarantined=rows(QUARANTINED_PRICES),
             models=rows(MODELS, "serves_to >= ?", since),
             predictions=rows(PROPHET_PREDICTIONS, "date >= ?", first or as_of),
             trees=rows(ISOLATION_TREES),
@@ -146,6 +166,9 @@ def store_scan(store: TableStore, loaded: LoadedScan, result: ScanResult) -> Non
         (SENTINEL_MEASURES, sentinel_measures(events, loaded.scan.as_of)),
     ]
     with store.transaction() as connection:
+        for table in _REBUILT if loaded.is_full_refresh else ():
+            connection.execute(f"DELETE FROM {table.qualified_name}")  # noqa: S608 - declared names
+            store.note_change(connection, table.qualified_name)
         for table, frame in merged:
             if len(frame):
                 store.merge_within(connection, table, table.validate(frame))

@@ -12,6 +12,7 @@ import pytest
 from quant_assets.foundation.calendar import new_york_calendar
 from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES
 from quant_assets.market_data.tables import TABLES as MARKET_DATA
+from quant_assets.ops.run_tags import FULL_REFRESH_TAG
 from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import ALERTS, RUN_STATE
 from quant_assets.ops.tables import TABLES as OPS
@@ -66,13 +67,14 @@ def fill(warehouse, bars, as_of, *, now=None):
     warehouse.replace(RUN_STATE, pl.DataFrame(row, schema=RUN_STATE.polars_schema))
 
 
-def night(warehouse, operations):
+def night(warehouse, operations, tags=None):
     """Materialise the sentinel's assets and their checks on real resources."""
     return dg.materialize(
         [assets.watched_bars, checks.prices_are_sane, checks.newest_session_is_sound, checks.events_are_seen],
         resources={"warehouse": warehouse, "operations": operations},
         run_config={"ops": {"watch_bars": {"config": {"prophet": False}}}},
         raise_on_error=False,
+        tags=tags,
     )
 
 
@@ -118,6 +120,19 @@ def test_withheld_bars_stay_out_of_adjusted_prices_until_released(warehouse, ope
     decide_events(operations, known, [event], status="dismissed", **ADA)
     night(warehouse, operations)
     assert warehouse.query(adjusted)["n"].item() == len(dates)
+    assert warehouse.read(QUARANTINED_PRICES)["release_reason"].to_list() == ["dismissed by ada"]
+
+
+def test_what_a_person_called_right_is_not_withheld_in_hindsight(warehouse, operations, bars, dates):
+    """A dismissed jump stays in the adjusted prices also where the next bar takes it back."""
+    wrong = shifted(bars, "S1", dates[-2])
+    fill(warehouse, wrong.filter(pl.col("date") <= dates[-2]), dates[-2])
+    night(warehouse, operations)
+    (event,) = warehouse.read(ANOMALY_EVENTS, None, "severity = 'HIGH'")["event_id"]
+    decide_events(operations, [event], [event], status="dismissed", **ADA)
+    night(warehouse, operations)
+    fill(warehouse, wrong, dates[-1])
+    night(warehouse, operations)
     assert warehouse.read(QUARANTINED_PRICES)["release_reason"].to_list() == ["dismissed by ada"]
 
 
@@ -174,13 +189,34 @@ def test_a_restatement_under_an_unmoved_clock_is_judged(warehouse, operations, b
     assert warehouse.read(QUARANTINED_PRICES)["release_reason"].to_list() == ["restated by the vendor"]
 
 
+def test_a_full_refresh_judges_every_bar_again(warehouse, operations, bars, dates):
+    """Spoilt scores are made again; events, decisions and the instants of withheld bars stay.
+
+    Of a dismissed bar the second judgement says that it is quiet, and by which dismissal.
+    """
+    wrong = shifted(shifted(bars, "S1", dates[-1]), "S3", dates[-3])
+    fill(warehouse, wrong, dates[-1])
+    night(warehouse, operations)
+    known = warehouse.read(ANOMALY_EVENTS, None, "severity = 'HIGH'")["event_id"].to_list()
+    decide_events(operations, known, [known[1]], status="dismissed", **ADA)
+    night(warehouse, operations)
+    before = [warehouse.read(table) for table in TABLES]
+    with warehouse.connect() as connection:
+        connection.execute("UPDATE quality.bar_scores SET volume_zscore = 99")
+        connection.execute("DELETE FROM quality.thresholds")
+    fill(warehouse, wrong, dates[-1], now=dt.datetime(2013, 3, 2, 2, 0, tzinfo=dt.UTC))
+    assert night(warehouse, operations, tags={FULL_REFRESH_TAG: "true"}).success
+    after = [warehouse.read(table) for table in TABLES]
+    for table, old, new in zip(TABLES, before, after, strict=True):
+        own = [name for name in old.columns if name not in {"bar_updated_at", "muted_by", "severity", "is_withheld"}]
+        assert old.select(own).equals(new.select(own)), table.name
+
+
 def test_sql_and_frames_agree_on_the_vintage_of_a_bar(warehouse, bars):
     """The checksum is the same to the last bit in DuckDB and in Polars, missing values included."""
     odd = changed(bars, "S1", bars["date"][5], open=None, volume=None, close=pl.col("close") / 3)
     warehouse.merge(DAILY_PRICES, as_stored(odd))
-    stored = warehouse.query(
-        f"SELECT prices.*, {CHECKSUM_SQL} AS by_sql FROM market_data.daily_prices AS prices"
-    )
+    stored = warehouse.query(f"SELECT prices.*, {CHECKSUM_SQL} AS by_sql FROM market_data.daily_prices AS prices")
     assert (stored["by_sql"] == stored.select(bar_checksum().alias("x"))["x"]).all()
     assert stored["by_sql"].n_unique() > 0.99 * len(bars)
 
