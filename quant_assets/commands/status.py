@@ -18,7 +18,7 @@ from quant_assets.ops.status import Status, read_status
 from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.quality.decisions import newest_decisions, with_decisions
-from quant_assets.quality.reports import recent_lines
+from quant_assets.quality.reports import recent_summary
 from quant_assets.quality.tables import ANOMALY_EVENTS, QUARANTINED_PRICES
 from quant_assets.runtime import prepare_environment
 from quant_assets.settings import Settings, load_settings
@@ -85,7 +85,7 @@ def _show_quality(console: Console, home: Home, store: OperationsStore) -> None:
         clock = connection.execute(f"SELECT max(source_clock) FROM {RUN_STATE.qualified_name}").fetchone()
     if clock is None or clock[0] is None:
         return
-    console.print(f"Quality     {recent_lines(with_decisions(events, newest_decisions(store)), withheld, clock[0])[0]}")
+    console.print(f"Quality     {recent_summary(with_decisions(events, newest_decisions(store)), withheld, clock[0])}")
     gravest = (
         events.filter((pl.col("severity") == "HIGH") & (pl.col("detected_at") > clock[0] - dt.timedelta(hours=24)))
         .sort("date", descending=True)

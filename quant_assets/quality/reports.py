@@ -11,7 +11,7 @@ from quant_assets.quality.event_records import DISMISSED, OPEN
 from quant_assets.quality.findings import Severity
 from quant_assets.quality.tables import DAILY_SUMMARY, SENTINEL_MEASURES
 
-__all__ = ["MOST_ALERTS", "alerts_of", "bad_share", "daily_summary", "recent_lines", "sentinel_measures"]
+__all__ = ["MOST_ALERTS", "alerts_of", "bad_share", "daily_summary", "recent_summary", "sentinel_measures"]
 
 MOST_ALERTS = 20
 """Events of one scan that get an alert each; the first scan of a long history may have hundreds, which get one."""
@@ -154,8 +154,8 @@ def bad_share(quarantined: pl.DataFrame, bars: pl.DataFrame) -> tuple[dt.date | 
     return newest, withheld, withheld / checked
 
 
-def recent_lines(events: pl.DataFrame, quarantined: pl.DataFrame, now: dt.datetime) -> list[str]:
-    """The last 24 hours in words, newest first, for ``quant status``.
+def recent_summary(events: pl.DataFrame, quarantined: pl.DataFrame, now: dt.datetime) -> str:
+    """The last 24 hours in one line, for ``quant status``.
 
     Parameters
     ----------
@@ -169,10 +169,4 @@ def recent_lines(events: pl.DataFrame, quarantined: pl.DataFrame, now: dt.dateti
     raised = ", ".join(f"{count} {level}" for level, count in counts.items())
     withheld = quarantined.filter(pl.col("released_at").is_null())
     is_open = (events["status"] == OPEN).sum()
-    return [f"{fresh.height} events in 24 hours ({raised}); {is_open} open in all; {withheld.height} bars withheld"] + [
-        f"{event['severity']} {event['symbol']} {event['date']} {event['kind']}: {event['details']}"
-        for event in fresh.filter(pl.col("severity") != Severity.LOW.value)
-        .sort("date", descending=True)
-        .head(10)
-        .iter_rows(named=True)
-    ]
+    return f"{fresh.height} events in 24 hours ({raised}); {is_open} open in all; {withheld.height} bars withheld"

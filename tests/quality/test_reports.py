@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from quant_assets.quality.muting import MutedPatterns
-from quant_assets.quality.reports import bad_share, daily_summary, recent_lines, sentinel_measures
+from quant_assets.quality.reports import bad_share, daily_summary, recent_summary, sentinel_measures
 from quant_assets.quality.tables import DAILY_SUMMARY, SENTINEL_MEASURES
 from tests.support.event_rows import DETECTED, event_rows
 
@@ -82,15 +82,14 @@ def test_the_bad_share_is_of_the_newest_session(rows, expected):
 
 
 def test_the_last_day_in_words():
-    """The status says how many events 24 hours brought, how many are open, and names those that matter."""
+    """The status says how many events 24 hours brought, how many are open, and how many bars are withheld."""
     events = event_rows(
         {"event_id": "a", "severity": "HIGH", "details": "close is 100 times too high"},
         {"event_id": "b", "severity": "LOW"},
         {"event_id": "old", "detected_at": DETECTED - dt.timedelta(days=3)},
     )
-    lines = recent_lines(events, quarantined(("A", NEXT, None)), DETECTED + dt.timedelta(hours=1))
-    assert lines[0] == "2 events in 24 hours (1 HIGH, 0 MEDIUM, 1 LOW); 3 open in all; 1 bars withheld"
-    assert lines[1:] == ["HIGH AAPL 2013-03-01 price_jump: close is 100 times too high"]
+    line = recent_summary(events, quarantined(("A", NEXT, None)), DETECTED + dt.timedelta(hours=1))
+    assert line == "2 events in 24 hours (1 HIGH, 0 MEDIUM, 1 LOW); 3 open in all; 1 bars withheld"
 
 
 def test_a_dismissal_mutes_its_pattern_up_to_half_as_much_again():
