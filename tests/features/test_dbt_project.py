@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -155,29 +156,38 @@ def test_nights_end_in_the_full_build(built_warehouse):
 
 
 def test_every_digit_is_the_same_however_bars_came_and_threads_added(make_bars, price_warehouse, tmp_path):
-    """Nights in another order of rows give every published table of the whole build, read by several threads."""
+    """Nights in another order of rows, with a split, give every published table of the whole build, by any threads."""
     symbols = ("M", *(f"S{number:02}" for number in range(35)))
     bars = make_bars(symbols, count=4_000).with_columns(pl.col("volume") * 0.3)
-    last_dates = bars["date"].unique().sort()[-2:].to_list()
-    whole = price_warehouse(tmp_path / "whole" / "warehouse.duckdb", bars)
+    before_split = (pl.col("symbol") == "S07") & pl.col("date").is_between(dt.date(2010, 3, 1), dt.date(2015, 3, 1))
+    split = bars.with_columns(
+        pl.when(before_split).then(pl.col(name) / 3).otherwise(name).alias(name)
+        for name in ("open", "high", "low", "close")
+    )
+    whole = price_warehouse(tmp_path / "whole" / "warehouse.duckdb", split)
     run_dbt(["run"], warehouse=whole)
-    shuffled = bars.filter(~pl.col("date").is_in(last_dates)).sample(fraction=1, shuffle=True, seed=3)
+    *_, last_but_one, last = bars["date"].unique().sort()
+    shuffled = bars.filter(pl.col("date") < last_but_one).sample(fraction=1, shuffle=True, seed=3)
     nightly = price_warehouse(tmp_path / "nightly" / "warehouse.duckdb", shuffled)
-    for date in (None, *last_dates):
-        if date is not None:
-            add_session(nightly, bars.filter(pl.col("date") == date))
-        run_dbt(["run"], warehouse=nightly)
+    run_dbt(["run"], warehouse=nightly)
+    replace_bars(nightly, bars.filter(pl.col("date") == last_but_one))
+    run_dbt(["run"], warehouse=nightly)
+    replace_bars(nightly, split.filter((pl.col("date") == last) | (pl.col("symbol") == "S07")))
+    run_dbt(["run"], warehouse=nightly)
     for table in published_tables():
         assert rows_by_threads(whole, table, 2) == rows_by_threads(nightly, table, 5), table.name
 
 
-def add_session(warehouse, bars):
+def replace_bars(warehouse, bars):
     with duckdb.connect(str(warehouse)) as connection:
         connection.register("bars", bars)
-        connection.execute("INSERT INTO market_data.adjusted_prices BY NAME FROM bars")
-        connection.execute(
-            "INSERT INTO market_data.daily_prices BY NAME SELECT * REPLACE (volume::BIGINT AS volume) FROM bars"
-        )
+        for table, volume in (("adjusted_prices", "volume"), ("daily_prices", "volume::BIGINT")):
+            connection.execute(
+                f"DELETE FROM market_data.{table} WHERE (symbol, date) IN (SELECT symbol, date FROM bars)"
+            )
+            connection.execute(
+                f"INSERT INTO market_data.{table} BY NAME SELECT * REPLACE ({volume} AS volume) FROM bars"
+            )
 
 
 def rows_by_threads(warehouse, table, threads):
