@@ -178,7 +178,7 @@ def run_dbt(arguments: Sequence[str], *, warehouse: Path, project: ParsedProject
     # A manifest is changed by the command that uses it, so each one gets a fresh copy.
     manifest = Manifest.from_msgpack((project.folder / _PARSED).read_bytes())
     recorder = _RowRecorder()
-    arguments = [*arguments, "--target-path", str(folder / "target")]
+    arguments = [*arguments, "--no-write-json", "--target-path", str(folder / "target")]
     found = _invoke(
         arguments,
         directory=project.directory,
