@@ -149,6 +149,18 @@ def test_a_bad_feed_stops_the_night_and_a_bad_bar_does_not(warehouse, operations
     assert "3 bars" in evaluation.description
 
 
+def test_symbols_held_back_for_long_do_not_stop_the_rest(warehouse, operations, bars, dates):
+    """Three of five symbols withheld since an event of last month: the night goes on, and a warning lists them."""
+    bad = bars
+    for symbol in ("S0", "S1", "S2"):
+        for date in dates[-20:]:
+            bad = shifted(bad, symbol, date)
+    fill(warehouse, bad, dates[-1])
+    result = night(warehouse, operations)
+    assert warehouse.read(QUARANTINED_PRICES, None, "date = ? AND released_at IS NULL", [dates[-1]]).height == 3
+    assert checked(result) == {"prices_are_sane": False, "newest_session_is_sound": True, "events_are_seen": False}
+
+
 def test_nights_one_by_one_leave_the_tables_of_one_night(tmp_path, bars, dates):
     """The last sessions scanned night by night, or all at once: scores, events, quarantine and summary agree."""
     wrong = shifted(shifted(bars, "S1", dates[-4]), "S3", dates[-2])
