@@ -19,7 +19,7 @@ from quant_assets.signals.model_spec import STAGE_ROUNDS, BoostingParameters, Mo
 from quant_assets.signals.parameter_search import search_parameters
 from quant_assets.signals.training_table import TrainingTable
 
-__all__ = ["FoldScores", "FoldTask", "fit_fold", "is_one_class", "stage_count"]
+__all__ = ["FoldScores", "FoldTask", "fit_fold", "folds_at_once", "is_one_class", "stage_count"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,13 +27,18 @@ BASELINE_ROWS = 200_000
 """Rows beyond which the linear baseline takes every second, third and so on: it has 60 coefficients to fit."""
 
 
+_MEMORY_BYTES = 4_000_000_000
+"""What copies of training rows may take: 500 symbols over 20 years are 0.65 GB, one for each fold at work."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldTask:
-    """What a fold needs; can be sent to another process."""
+    """What a fold needs; can be sent to another process. Threads are LightGBM's; None is by size."""
 
     table: TrainingTable
     fold: Fold
     spec: ModelSpec
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +66,15 @@ class FoldScores:
     base_rate: Floats = field(repr=False)
 
 
+def folds_at_once(table: TrainingTable, cores: int) -> int:
+    """Folds to run side by side: as many as there are cores, as far as memory goes.
+
+    LightGBM's threads wait for each other after every split. On two cores that had other work to do, the walk-forward
+    of 18,000 rows took 13 s with one thread for each fold and 255 s with two.
+    """
+    return max(1, min(cores, int(_MEMORY_BYTES // max(table.matrix.nbytes, 1))))
+
+
 def stage_count(spec: ModelSpec) -> int:
     """Stages that every fold reports."""
     return spec.boosting.rounds // STAGE_ROUNDS
@@ -83,16 +97,21 @@ def fit_fold(task: FoldTask) -> FoldScores:
     else:
         weights = uniqueness_weights(train.symbol_codes, train.bar_numbers, spec.label.horizon_days)
         if spec.tuning_trials:
-            parameters = search_parameters(train, weights, spec)
-        stages = _boosted(train, test, weights, spec, parameters)
+            parameters = search_parameters(train, weights, spec, threads=task.threads)
+        stages = _boosted(train, test, weights, spec, parameters, task.threads)
         step = -(-len(train) // BASELINE_ROWS)
         linear_model = fit_logistic(train.matrix[::step], train.labels[::step], weights[::step])
         linear = linear_model.log_odds(test.matrix)
     return FoldScores(fold, parameters, stages, linear, _heuristic(train, test, rates), rates.of(test.symbols))
 
 
-def _boosted(
-    train: TrainingTable, test: TrainingTable, weights: Floats, spec: ModelSpec, parameters: BoostingParameters
+def _boosted(  # noqa: PLR0917 - called once
+    train: TrainingTable,
+    test: TrainingTable,
+    weights: Floats,
+    spec: ModelSpec,
+    parameters: BoostingParameters,
+    threads: int | None,
 ) -> Floats:
     booster = fit_booster(
         train.matrix,
@@ -103,8 +122,9 @@ def _boosted(
         rounds=parameters.rounds,
         seed=spec.seed,
         rising=rising_features(spec.label.threshold),
+        threads=threads,
     )
-    return staged_scores(booster, test.matrix, stage_count(spec))
+    return staged_scores(booster, test.matrix, stage_count(spec), threads)
 
 
 def _heuristic(train: TrainingTable, test: TrainingTable, rates: BaseRates) -> Floats:

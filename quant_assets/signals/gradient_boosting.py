@@ -111,11 +111,12 @@ def _options(
     return options | ({"monotone_constraints": directions} if any(directions) else {})
 
 
-def staged_scores(booster: Booster, matrix: Matrix, stages: int) -> Floats:
+def staged_scores(booster: Booster, matrix: Matrix, stages: int, threads: int | None = None) -> Floats:
     """Log-odds after every ``STAGE_ROUNDS`` rounds, shape (stages, n).
 
     A booster that ran out of splits has fewer trees; its last scores stand for the stages that it never reached.
     """
+    count = thread_count(matrix.size) if threads is None else threads
     scores = np.empty((stages, len(matrix)))
     for stage in range(stages):
         first = stage * STAGE_ROUNDS
@@ -127,7 +128,7 @@ def staged_scores(booster: Booster, matrix: Matrix, stages: int) -> Floats:
             raw_score=True,
             start_iteration=first,
             num_iteration=STAGE_ROUNDS,
-            num_threads=thread_count(matrix.size),
+            num_threads=count,
         )
         scores[stage] = added if stage == 0 else scores[stage - 1] + added
     return scores

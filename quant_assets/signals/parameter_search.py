@@ -36,7 +36,9 @@ def binary_log_loss(scores: Floats, labels: Floats) -> Floats:
     return loss
 
 
-def search_parameters(train: TrainingTable, weights: Floats, spec: ModelSpec) -> BoostingParameters:
+def search_parameters(
+    train: TrainingTable, weights: Floats, spec: ModelSpec, *, threads: int | None = None
+) -> BoostingParameters:
     """The parameters with the least log loss on the last quarter of the training part, at their best round.
 
     Parameters
@@ -46,6 +48,8 @@ def search_parameters(train: TrainingTable, weights: Floats, spec: ModelSpec) ->
     weights : array, shape (n,)
     spec : ModelSpec
         ``tuning_trials`` trials, seeded; the parameters of the specification are the first trial.
+    threads : int, optional
+        LightGBM's; by size by default.
     """
     # Optuna takes most of a second to import; only a search pays it.
     import optuna  # noqa: PLC0415
@@ -68,8 +72,9 @@ def search_parameters(train: TrainingTable, weights: Floats, spec: ModelSpec) ->
             rounds=parameters.rounds,
             seed=spec.seed,
             rising=rising_features(spec.label.threshold),
+            threads=threads,
         )
-        scores = staged_scores(booster, train.matrix[judged], parameters.rounds // STAGE_ROUNDS)
+        scores = staged_scores(booster, train.matrix[judged], parameters.rounds // STAGE_ROUNDS, threads)
         return float(binary_log_loss(scores, train.labels[judged]).mean(axis=1).min())
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -74,6 +74,7 @@ def train_model(
     *,
     champion: pl.DataFrame | None = None,
     fold_map: FoldMap = map,
+    threads: int | None = None,
     report: Callable[[str], None] | None = None,
 ) -> TrainedModel:
     """Train, evaluate and judge one version.
@@ -85,7 +86,7 @@ def train_model(
     circumstances : Circumstances
     champion : DataFrame, optional
         symbol, date, probability: the present champion's out-of-sample predictions of the same event.
-    fold_map, report : callable
+    fold_map, threads, report
         As in :func:`run_walk_forward`.
 
     Raises
@@ -93,7 +94,7 @@ def train_model(
     DataError
         Where the history does not allow training; the sentence says why.
     """
-    result = run_walk_forward(table, spec, fold_map=fold_map, report=report)
+    result = run_walk_forward(table, spec, fold_map=fold_map, threads=threads, report=report)
     scored = scored_rows(table, result, spec.label.horizon_days, champion)
     model = _final_fit(table.where(table.matured), spec, circumstances, result, scored)
     # Two generators, so that adding a figure does not change a verdict.

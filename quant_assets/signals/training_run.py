@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +21,7 @@ from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals.evaluation import Figure
 from quant_assets.signals.feature_list import CONSUMERS, FEATURE_VERSION, FEATURES, REGIME_COLUMN
+from quant_assets.signals.fold_training import folds_at_once
 from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
 from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule, ModelSpec
@@ -190,7 +193,18 @@ def _train(
     )
     circumstances = Circumstances(registry.next_version(spec.name, store), FEATURE_VERSION, inputs.clock, revision)
     champion = _champion_predictions(store, registry, spec)
-    return train_model(table, spec, circumstances, champion=champion, report=report)
+    cores = os.cpu_count() or 1
+    at_once = folds_at_once(table, cores)
+    with ThreadPoolExecutor(at_once) as pool:
+        return train_model(
+            table,
+            spec,
+            circumstances,
+            champion=champion,
+            fold_map=pool.map,
+            threads=max(1, cores // at_once),
+            report=report,
+        )
 
 
 def _champion_predictions(store: TableStore, registry: ModelRegistry, spec: ModelSpec) -> pl.DataFrame | None:

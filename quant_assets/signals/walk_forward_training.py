@@ -90,6 +90,7 @@ def run_walk_forward(
     spec: ModelSpec,
     *,
     fold_map: FoldMap = map,
+    threads: int | None = None,
     report: Callable[[str], None] | None = None,
 ) -> WalkForwardResult:
     """Run the protocol over a training table.
@@ -100,6 +101,8 @@ def run_walk_forward(
     spec : ModelSpec
     fold_map : callable
         Runs the folds; they do not depend on each other.
+    threads : int, optional
+        LightGBM's threads in each fold; by size by default.
     report : callable, optional
         Called with one line per fold.
 
@@ -121,9 +124,10 @@ def run_walk_forward(
             f"and more than {spec.inner_folds} are needed; import a longer history or shorten the training part."
         )
     state = _Protocol(table, spec)
+    tasks = [FoldTask(table, fold, spec, threads) for fold in folds]
     # Matrix products here are small; on busy cores a second BLAS thread multiplies their cost by twenty.
     with threadpool_limits(limits=1, user_api="blas"):
-        for number, scores in enumerate(fold_map(fit_fold, (FoldTask(table, fold, spec) for fold in folds))):
+        for number, scores in enumerate(fold_map(fit_fold, tasks)):
             following = folds[number + 1].known_on if number + 1 < len(folds) else None
             summary = state.add(scores, following)
             if report is not None:

@@ -166,8 +166,7 @@ class MlflowRecords:
 
 
 def _save_booster(text: Path, target: Path, features: Sequence[str]) -> None:
-    """Write the booster in MLflow's format, with its signature: the features in, its probability out,
-    which the calibration in the version's own files has yet to correct."""
+    """Write the booster in MLflow's format, with its signature: features in, probability before calibration out."""
     import lightgbm  # noqa: PLC0415 - only here is it needed
     import mlflow.lightgbm  # noqa: PLC0415
     from mlflow.models import ModelSignature  # noqa: PLC0415
