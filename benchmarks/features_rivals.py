@@ -26,10 +26,11 @@ QLIB_SHAPE = (800, 3_400)
 BARS = "FROM market_data.adjusted_prices"
 
 
-def clocked(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def clocked(work: Callable[[], object]) -> dict[str, float]:
+    """Wall and processor seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begun
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
 def stored(folder: Path, frame: pl.DataFrame) -> None:
@@ -118,16 +119,18 @@ def by_polars(bars: pl.DataFrame) -> pl.DataFrame:
     return made.with_columns((pl.col("macd") - pl.col("macd_signal")).alias("macd_hist"))
 
 
-def by_qlib(bars: pl.DataFrame, fields: str, folder: Path) -> dict[str, float] | None:
-    """qlib's seconds, or None where it is not installed."""
+def by_qlib(bars: pl.DataFrame, fields: str, folder: Path) -> dict[str, dict[str, float]]:
+    """qlib's wall seconds (its work is spread over processes), or nothing where it is not installed."""
     if not RIVALS_PYTHON.exists():
-        return None
+        return {}
     path = folder / "bars.parquet"
     bars.select("symbol", "date", "open", "high", "low", "close", "volume").write_parquet(path)
     script = Path(__file__).with_name("features_qlib.py")
     command = [str(RIVALS_PYTHON), "-W", "ignore", str(script), str(path), fields, str(folder / f"qlib-{fields}")]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+    if done.returncode:
+        return {}
+    return {name: {"wall": seconds} for name, seconds in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
 def in_memory(night: Night) -> None:
@@ -141,9 +144,14 @@ def in_memory(night: Night) -> None:
         evaluate_mart(connection, night.project.manifest, 1, windowed)
 
 
-def line(name: str, seconds: float | None, ours: float) -> None:
-    told = "not measured" if seconds is None else f"{seconds:8.2f} s   {seconds / ours:.2f} x ours"
-    print(f"  {name:<44} {told}")
+def line(name: str, seconds: dict[str, float] | None, ours: dict[str, float]) -> None:
+    if seconds is None:
+        print(f"  {name:<44} not measured")
+        return
+    told = f"{seconds['wall'] / ours['wall']:.2f} x ours"
+    if "cpu" in seconds:
+        told = f"{seconds['cpu']:8.2f} cpu   {told} ({seconds['cpu'] / ours['cpu']:.2f} in cpu)"
+    print(f"  {name:<44} {seconds['wall']:8.2f} s {told}")
 
 
 def compare() -> None:
@@ -152,13 +160,13 @@ def compare() -> None:
         folder = Path(place)
         compile_first()
         night = Night(folder, *market(SYMBOLS))
-        ours = night.run("run", "--select", *V1)["wall"]
+        ours = night.run("run", "--select", *V1)
         print(f"\nversion 1 of {SYMBOLS} symbols x 5,000 sessions, read from the view and stored in DuckDB")
         line("ours, through dbt", ours, ours)
-        line("floor, CREATE TABLE AS out of memory", floor(night, "features.feature_store_v1")["wall"], ours)
+        line("floor, CREATE TABLE AS out of memory", floor(night, "features.feature_store_v1"), ours)
         for name, made in (("TA-Lib symbol by symbol", by_talib), ("Polars expressions", by_polars)):
             line(name, clocked(lambda made=made: stored(folder, made(bars_of(night)))), ours)
-        qlib = by_qlib(bars_of(night), "indicators", folder) or {}
+        qlib = by_qlib(bars_of(night), "indicators", folder)
         for name in ("uncached", "both caches cold"):
             line(f"qlib, {name} (not stored elsewhere)", qlib.get(name), ours)
     with tempfile.TemporaryDirectory() as place:
@@ -169,7 +177,7 @@ def compare() -> None:
         shape = f"{QLIB_SHAPE[0]} symbols x {QLIB_SHAPE[1]:,} sessions"
         print(f"\nqlib's shape, {shape}: our 22 indicators, qlib's 14 factors, in memory")
         line("ours, from the stored prices", ours, ours)
-        qlib = by_qlib(bars_of(night), "paper", folder) or {}
+        qlib = by_qlib(bars_of(night), "paper", folder)
         for name in ("uncached", "both caches cold", "both caches warm"):
             line(f"qlib run here, {name}", qlib.get(name), ours)
-        line("qlib as published, both caches", QLIB_PUBLISHED_SECONDS, ours)
+        line("qlib as published, both caches", {"wall": QLIB_PUBLISHED_SECONDS}, ours)
