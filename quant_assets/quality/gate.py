@@ -182,16 +182,18 @@ class SymbolGate:
     def _accept(self, row: int) -> None:
         """The bar makes sense after the reference: it passes, unless a level is open."""
         self._note_reference(row)
-        date = self._bars.dates[row]
         if self._levels:
-            level = self._levels[-1]
-            event_date = self._bars.dates[level.row]
-            self._withhold(
-                row, Withheld(date, event_date, level.kind, f"still at the level of the {level.kind} of {event_date}")
-            )
+            self._withhold_at_level(row)
         else:
-            self._withheld.pop(date, None)
+            self._withheld.pop(self._bars.dates[row], None)
         self._before, self._reference = self._reference, row
+
+    def _withhold_at_level(self, row: int) -> None:
+        """Withhold a bar for nothing but the newest open level."""
+        level = self._levels[-1]
+        event_date = self._bars.dates[level.row]
+        reason = f"still at the level of the {level.kind} of {event_date}"
+        self._withhold(row, Withheld(self._bars.dates[row], event_date, level.kind, reason))
 
     def _withhold(self, row: int, entry: Withheld) -> None:
         self._path.withheld[self._bars.dates[row]] = entry
@@ -221,8 +223,12 @@ class SymbolGate:
         date, event_date = self._bars.dates[row], self._bars.dates[jump.row]
         words = f"the next bar, {date}, holds the level with {self._bars.close[row]:g}"
         self._path.confirmations.append(Confirmation(event_date, jump.kind, RELEASED, date, words))
-        self._path.released[event_date] = (date, words)
-        self._withheld.pop(event_date, None)
+        if self._levels:
+            # Right after the bar before it, but at a level that is not: the bar shares the fate of its neighbours.
+            self._withhold_at_level(jump.row)
+        else:
+            self._path.released[event_date] = (date, words)
+            self._withheld.pop(event_date, None)
         self._before, self._reference = jump.reference, jump.row
         self._accept(row)
         return True

@@ -212,14 +212,17 @@ class _Panel:
 
     def findings(self, pending: pl.DataFrame) -> ScanFindings:
         """What the quarters found, with a row of scores for every pending bar."""
-        scores = pl.concat([pl.DataFrame(schema=_SCORE_SCHEMA), *self.new_scores])
+        # A bar whose level a later quarter names has its scores from its own, and what withholds it from the later one.
+        scores = pl.concat([pl.DataFrame(schema=_SCORE_SCHEMA), *self.new_scores]).unique(_KEYS, keep="first")
         return ScanFindings(
             scores=pending.join(scores, on=_KEYS, how="left").with_columns(
                 # A bar without measures is one that no rule let pass.
                 pl.col("is_withheld").fill_null(value=True)
             ),
             raised=pl.concat([pl.DataFrame(schema=FINDINGS_SCHEMA), *self.raised]),
-            withheld=pl.concat([pl.DataFrame(schema=WITHHELD_SCHEMA), *self.withheld]),
+            withheld=pl.concat([pl.DataFrame(schema=WITHHELD_SCHEMA), *self.withheld]).unique(
+                _KEYS, keep="last", maintain_order=True
+            ),
         )
 
 

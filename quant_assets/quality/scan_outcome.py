@@ -67,11 +67,11 @@ def scan_outcome(
     events = events.join(state.events, on="event_id", how="anti")
     identities = _event_identities(state, events)
     in_force = state.quarantined.filter(pl.col("released_at").is_null())
-    # Bars that were withheld already and are not restated keep their row.
+    # Bars that were withheld already, for the same event, and are not restated keep their row.
     kept = in_force.join(scores, on=_KEYS, how="anti")
-    fresh = found.withheld.join(kept, on=_KEYS, how="anti").join(
+    fresh = found.withheld.join(
         identities.rename({"date": "event_date"}), on=["symbol", "event_date", "kind"], how="left"
-    )
+    ).join(kept, on=[*_KEYS, "event_id"], how="anti", nulls_equal=True)
     fresh = pl.concat([fresh, _hindsight(gate, identities, state)])
     quarantined = quarantine_records(fresh, scan.bars, quarantined_at=scan.now)
     cleared = in_force.join(scores, on=_KEYS, how="semi").join(fresh, on=_KEYS, how="anti")

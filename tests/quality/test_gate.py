@@ -87,6 +87,23 @@ def test_a_missed_split_withholds_the_symbol_until_the_level_is_explained(bars, 
     assert {entry.event_date for entry in path.withheld.values()} == {dates[ROW]}
 
 
+def test_a_jump_that_holds_inside_an_open_level_is_not_let_through(bars, dates):
+    """After a missed split another jump holds: right by itself, it shares the level's fate, on later nights too."""
+    wrong = scaled(scaled(bars, "S1", dates[ROW:], 0.5), "S1", dates[ROW + 20 :], 1.17)
+    path = walk(wrong)
+    assert path.verdicts[dates[ROW + 20]].kind == "price_jump"
+    assert path.released == {}
+    assert {date: entry.kind for date, entry in path.withheld.items()} == dict.fromkeys(dates[ROW:], "unadjusted_split")
+    again = walk(wrong, history=GateHistory(path.withheld), pending=dates[ROW:])
+    assert (again.withheld, again.released) == (path.withheld, {})
+    held = dict(path.withheld)
+    for count in (20, 21, 22):
+        night = walk(wrong, history=GateHistory(held), pending=[d for d in dates[ROW:] if d <= dates[ROW + count]])
+        assert night.released == {}
+        held = {date: entry for date, entry in held.items() if date > dates[ROW + count]} | night.withheld
+    assert held == path.withheld
+
+
 def test_a_recorded_split_explains_the_level(bars, dates):
     """With the split on record nothing is withheld; bars that were, are found explained."""
     halved = scaled(bars, "S1", dates[ROW:], 0.5, volume=2.0)

@@ -164,6 +164,9 @@ def test_symbols_held_back_for_long_do_not_stop_the_rest(warehouse, operations, 
 def test_nights_one_by_one_leave_the_tables_of_one_night(tmp_path, bars, dates):
     """The last sessions scanned night by night, or all at once: scores, events, quarantine and summary agree."""
     wrong = shifted(shifted(bars, "S1", dates[-4]), "S3", dates[-2])
+    for place in range(-8, 0):  # a missed split, and inside its level a jump that holds
+        factor = 0.5 if place < -3 else 0.5 * 1.17
+        wrong = changed(wrong, "S2", dates[place], **{name: pl.col(name) * factor for name in PRICES})
     clock = dt.datetime(2013, 3, 2, 2, 0, tzinfo=dt.UTC)
     left = []
     for name, steps in (("whole", dates[-1:]), ("nightly", dates[-6:])):
@@ -178,6 +181,8 @@ def test_nights_one_by_one_leave_the_tables_of_one_night(tmp_path, bars, dates):
         )
     for whole, nightly in zip(*left, strict=True):
         assert whole.equals(nightly)
+    held = left[0][2].filter(pl.col("symbol") == "S2", pl.col("released_at").is_null())
+    assert held["date"].to_list() == dates[-8:]
 
 
 def test_a_night_without_news_changes_nothing(warehouse, operations, bars, dates):
