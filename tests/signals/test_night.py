@@ -11,6 +11,7 @@ from quant_assets.signals import checks
 from quant_assets.signals.drift_night import report_drift
 from quant_assets.signals.feature_list import VOLATILITY_LEVELS
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
+from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule
 from quant_assets.signals.registration import follow_ledger
 from quant_assets.signals.score_night import score_night
 from quant_assets.signals.tables import (
@@ -22,9 +23,10 @@ from quant_assets.signals.tables import (
     TABLES,
     WALK_FORWARD_PREDICTIONS,
 )
+from quant_assets.signals.training_run import read_training_inputs, train_and_register
 from resources.warehouse import asset_key
 from tests.signals.conftest import materialise
-from tests.support.signal_home import NEVER_KNOWN, SESSIONS, SYMBOLS
+from tests.support.signal_home import NEVER_KNOWN, SESSIONS, SYMBOLS, empty_home
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +258,33 @@ def test_a_night_without_any_model_is_scored_by_the_heuristic(home):
     rows = home.warehouse.read(SIGNALS, where="date = ?", parameters=[as_of])
     assert rows["note"].str.contains("no champion of").all()
     assert registry.ledger.holder("direction", CHALLENGER) is None
+
+
+def test_a_first_night_of_sixty_sessions_goes_by_the_heuristic(tmp_path):
+    """With too little history to train, the run succeeds: the heuristic signals without a probability and says why."""
+    home = empty_home(tmp_path / "home")
+    home.advance_to(60)
+    run = materialise(home)
+    assert run.success
+    assert all(one.passed for one in run.get_asset_check_evaluations())
+    signals = home.warehouse.read(SIGNALS)
+    assert signals.height == 2 * SYMBOLS
+    assert set(signals["source"]) == {"heuristic"}
+    assert signals["note"].str.contains("60 sessions of history give 0 folds").all()
+    assert signals["probability"].null_count() == 2 * SYMBOLS
+    events = home.registry().ledger.events()
+    assert events.select("model", "event").rows() == [("direction", "failed"), ("jump", "failed")]
+    assert home.folders.versions() == ()
+
+
+def test_an_event_that_never_happened_is_an_outcome(home):
+    """Asking for a model of one class ends with its reason and leaves everything else as it was."""
+    spec = DEFAULT_MODELS[1].with_changes(name="moon", label=LabelRule(1, 0.8))
+    outcome = train_and_register(
+        home.warehouse, home.registry(), read_training_inputs(home.warehouse), spec,
+        actor="test", revision="", report=lambda _: None,
+    )  # fmt: skip
+    assert (outcome.alias, outcome.card) == (None, None)
+    assert "a return over 80.0% in the next session never happened in" in outcome.reason
+    assert home.registry().ledger.last_event("moon") == ("failed", outcome.reason)
+    assert home.folders.versions() == ("direction-1", "jump-1")

@@ -12,7 +12,7 @@ from quant_assets.signals.training import Circumstances, TrainedModel, train_mod
 from tests.support.signal_markets import NAMES, gaussian_closes, small_features, small_spec, small_table
 
 NOW = Circumstances("direction-1", 2, dt.datetime(2010, 1, 1, tzinfo=dt.UTC), "")
-NOISE_SEEDS = range(6)
+NOISE_SEEDS = range(4)
 
 
 def trained(seed: int, autocorrelation: float, symbols: int = 10) -> TrainedModel:
