@@ -80,7 +80,9 @@ class RunEvents:
             self.failed_steps.append(step)
             return self._end(step, entry.timestamp, "failed")
         elif kind is dg.DagsterEventType.RUN_FAILURE and not self.first_error:
-            self._note_error(event.job_failure_data.error)
+            # A run that was marked as failed from outside has no error of its own, only the words of whoever marked it.
+            self._note_error(None if event.event_specific_data is None else event.job_failure_data.error)
+            self.first_error = self.first_error or event.message or ""
         return ()
 
     def _note_materialization(self, entry: dg.EventLogEntry, name: str) -> None:

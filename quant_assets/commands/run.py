@@ -16,12 +16,11 @@ from rich.console import Console
 from rich.live import Live
 
 from jobs.launch import RunResult, launch
+from quant_assets.commands.failure_alerts import raise_failure_alerts
 from quant_assets.commands.run_display import progress_table, show_summary
 from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
-from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.instance_folder import prepare_instance_folder
-from quant_assets.ops.run_failures import failure_alert
 from quant_assets.ops.run_tags import AS_OF_TAG, FULL_REFRESH_TAG
 from quant_assets.ops.source_binding import check_source
 from quant_assets.ops.store import OperationsStore
@@ -78,30 +77,22 @@ def run_job(request: RunRequest, console: Console | None = None) -> bool:
     job = _job(request.job)
     result = _launch(job, home, request, config, console)
     show_summary(console, home, result)
-    _tell(settings, home, result)
+    _tell(settings, home)
     return result.is_success
 
 
-def _tell(settings: Settings, home: Home, result: RunResult) -> None:
-    """Raise a failed run's alert and deliver what is pending, so that people hear of it without a daemon too.
+def _tell(settings: Settings, home: Home) -> None:
+    """Tell people what is pending, failed runs included, so that they hear of it without a daemon too.
 
-    The alert has the identifier that run_failure_sensor gives it, so it is told once. What goes wrong here is said and
-    changes nothing of the run's outcome: the alerts are rows, and follow with the next delivery.
+    What goes wrong here is said and changes nothing of the run's outcome: alerts are rows, and follow with the next
+    delivery.
     """
     try:
-        if not result.is_success:
-            alert = failure_alert(
-                run_id=result.run_id,
-                job=result.job,
-                steps=result.failed_steps,
-                error=result.first_error,
-                now=dt.datetime.now(dt.UTC),
-            )
-            raise_alerts(OperationsStore(home.operations), [alert])
-        reports = deliver_alerts(settings)
-        pending = [report for report in reports if report.error]
+        with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+            raise_failure_alerts(instance, home, now=dt.datetime.now(dt.UTC))
+        pending = tuple(report for report in deliver_alerts(settings) if report.error)
         if pending:
-            _warn(f"alerts are pending; {delivery_summary(tuple(pending))}. See 'quant alerts list'.")
+            _warn(f"alerts are pending; {delivery_summary(pending)}. See 'quant alerts list'.")
     except Exception as error:  # noqa: BLE001 - a run that went well is not undone by telling of it
         _warn(f"alerts could not be delivered: {error}")
 

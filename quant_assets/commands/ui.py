@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from quant_assets.commands.failure_alerts import raise_failure_alerts
 from quant_assets.foundation.errors import ConfigurationError
 from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.runtime import prepare_environment, universe_for
@@ -36,6 +38,8 @@ def start_ui(host: str, port: int) -> int:
     with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
         for run_id in fail_stuck_runs(instance, home):
             print(f"Run {run_id} was left running by a process that is gone; it is marked as failed.")  # noqa: T201 - for the person at the terminal
+        # A daemon that never came to its first look does not see what failed before; its sensors deliver these.
+        raise_failure_alerts(instance, home, now=dt.datetime.now(dt.UTC))
     print(f"Dagster UI on http://{host}:{port} (Ctrl+C stops it)")  # noqa: T201 - for the person at the terminal
     command = [
         *(sys.executable, "-m", "dagster", "dev"),

@@ -8,9 +8,14 @@ from collections.abc import Sequence
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.run_link import run_link
 
-__all__ = ["failure_alert"]
+__all__ = ["failure_alert", "failure_alert_id"]
 
 _LONGEST_LINE = 300
+
+
+def failure_alert_id(run_id: str) -> str:
+    """Identifier of a run's alert: the same whoever raises it, so that it is told once."""
+    return f"run_failure-{run_id}"
 
 
 def failure_alert(*, run_id: str, job: str, steps: Sequence[str], error: str, now: dt.datetime) -> Alert:
@@ -28,7 +33,7 @@ def failure_alert(*, run_id: str, job: str, steps: Sequence[str], error: str, no
     """
     first_line = next((line.strip() for line in error.splitlines() if line.strip()), "no reason was recorded")
     return Alert(
-        alert_id=f"run_failure-{run_id}",
+        alert_id=failure_alert_id(run_id),
         kind="run_failure",
         severity="HIGH",
         subject=f"{job} failed" + (f" in {', '.join(steps[:3])}" if steps else ""),

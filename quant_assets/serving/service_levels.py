@@ -62,6 +62,8 @@ def note_service_levels(connection: duckdb.DuckDBPyConnection) -> None:
     as_of, source_clock = state
     changed = dict(connection.execute("SELECT table_name, changed_at FROM ops.table_changes").fetchall())
     asked_at, calendar = changed.get(RUN_STATE.qualified_name), new_york_calendar()
+    if not calendar.is_session(as_of):  # beyond the calendar, which ends a year ahead: there is no close to count from
+        return
     rows: list[tuple[dt.date, str, dt.datetime | None, float | None]] = []
     for stage, table in STAGES.items():
         ready_at = changed.get(table)

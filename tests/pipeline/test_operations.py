@@ -7,6 +7,7 @@ import pytest
 
 from quant_assets.commands.run import RunRequest, run_job
 from quant_assets.foundation.home import Home
+from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.ops.store import OperationsStore
 from quant_assets.settings import Settings
 from sensors.run_failure_sensor import run_failure_sensor
@@ -80,3 +81,34 @@ def test_half_set_channel_does_not_hide_the_run(home, monkeypatch, capsys):
     monkeypatch.delenv("SLACK_CHANNEL")
     assert not run_job(RunRequest(job="nightly"))
     assert "SLACK_CHANNEL" in capsys.readouterr().err
+
+
+def leave_a_killed_run(home: Home) -> str:
+    """A run that Dagster believes to be running, with a marker that no process holds, as after kill -9."""
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        run = instance.create_run_for_job(breaking_job, status=dg.DagsterRunStatus.STARTED)
+    (home.live_runs / run.run_id).touch()
+    return run.run_id
+
+
+@dg.op
+def nothing():
+    """Do nothing."""
+
+
+@dg.job
+def breaking_job():
+    """Stand for a job whose process was killed."""
+    nothing()
+
+
+def test_killed_run_is_told_once_by_whatever_comes_next(home, receiver):
+    """The next run tells of the one whose process is gone, beside its own failure; a third repeats neither."""
+    prepare_instance_folder(home)
+    killed = leave_a_killed_run(home)
+    for _ in range(2):
+        assert not run_job(RunRequest(job="nightly"))
+    messages = [str(message) for message in receiver.accepted]
+    assert sum(f"/runs/{killed}" in message for message in messages) == 1
+    assert sum("nightly failed" in message["text"] for message in receiver.accepted) == 2
+    assert len(messages) == 3

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_assets.foundation.calendar import new_york_calendar
+from quant_assets.ops.run_failures import failure_alert
 from quant_assets.quality.tables import ANOMALY_EVENTS
 from quant_assets.regimes.tables import REGIME_CHANGES
 from quant_assets.signals.tables import DRIFT_REPORTS
 from sensors.anomaly_alert_sensor import anomaly_alerts
 from sensors.drift_sensor import COOL_DOWN_SESSIONS, DriftRequest, drift_alert, drift_request
 from sensors.regime_change_sensor import regime_alerts
-from quant_assets.ops.run_failures import failure_alert
 from sensors.stale_data_sensor import Freshness, missing_session, stale_alert
 from tests.sensors.conftest import AS_OF, CLOCK, complete
 

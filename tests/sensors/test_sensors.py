@@ -198,3 +198,33 @@ def test_damaged_publication_fails_the_tick_in_one_sentence(installed, instance)
     target.write_bytes(b"no database " * 4096)
     with pytest.raises(Exception, match="is damaged"):
         tick(anomaly_alert_sensor, instance)
+
+
+def test_run_that_was_marked_as_failed_is_told_with_the_reason(installed, instance, receiver):
+    """A run whose process is gone has no error of its own; the alert says what it was marked with."""
+    run = instance.create_run_for_job(breaking_job, status=dg.DagsterRunStatus.STARTED)
+    event = instance.report_run_failed(run, "The process of this run is gone.")
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_failure_sensor", dagster_instance=instance, dagster_run=run, dagster_event=event
+    ).for_run_failure()
+    run_failure_sensor(context)
+    (message,) = receiver.accepted
+    assert "The process of this run is gone." in json.dumps(message)
+
+
+def test_sensor_that_raises_loses_nothing(installed, instance, receiver):
+    """While one sensor's ticks fail, another tells its alert; once mended, the first goes on from its old cursor."""
+    installed.publish()
+    _, cursor = tick(anomaly_alert_sensor, instance)
+    installed.publish((ANOMALY_EVENTS, events("e1")))
+    target = installed.home.readers_database.resolve()
+    good = target.read_bytes()
+    target.chmod(0o644)
+    target.write_bytes(b"no database " * 4096)
+    with pytest.raises(Exception, match="is damaged"):
+        tick(anomaly_alert_sensor, instance, cursor)
+    run_failure_sensor(failed_run(instance))
+    assert texts(receiver) == ["[HIGH] breaking_job failed in breaks"]
+    target.write_bytes(good)
+    tick(anomaly_alert_sensor, instance, cursor)
+    assert texts(receiver)[1:] == ["[HIGH] IBM 2013-03-01: spike"]
