@@ -60,10 +60,12 @@ def calibration_chart(figures: Sequence[Figure], model_version: str) -> str:
         }
         for name, figure in observed.items()
     ]
+    bottom = min((min(row["predicted"], row["low"]) for row in rows), default=0.0)
     top = max((max(row["predicted"], row["high"]) for row in rows), default=1.0)
-    scale = alt.Scale(domain=[0.0, top], nice=True)
-    base = _chart(alt, rows).encode(x=alt.X("predicted:Q", title="predicted share", scale=scale))
-    ends: list[Any] = [{"predicted": 0.0, "observed": 0.0}, {"predicted": top, "observed": top}]
+    scale = alt.Scale(domain=[bottom, top], zero=False, nice=True)
+    axis = alt.Axis(tickCount=8)
+    base = _chart(alt, rows).encode(x=alt.X("predicted:Q", title="predicted share", scale=scale, axis=axis))
+    ends: list[Any] = [{"predicted": end, "observed": end} for end in (bottom, top)]
     diagonal = _chart(alt, ends).mark_line(color=_GREY, strokeDash=[4, 4]).encode(x="predicted:Q", y="observed:Q")
     bars = base.mark_rule(color=_BLUE).encode(y=alt.Y("low:Q", title="observed share", scale=scale), y2="high:Q")
     points = base.mark_point(color=_BLUE, filled=True, size=60).encode(y="observed:Q")

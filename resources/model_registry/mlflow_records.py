@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["MlflowRecords"]
 
 _EXPERIMENT = "signals"
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Makes MLflow's pages open on the runs; without it they open on an overview of language-model traces."""
 _VERSION_TAG = "quant.model_version"
 _LONGEST_PARAMETER = 6000
 """MLflow's own limit for the text of a parameter."""
@@ -144,7 +142,7 @@ class MlflowRecords:
             return str(experiment.experiment_id)
         if experiment is not None:
             client.rename_experiment(experiment.experiment_id, f"{_EXPERIMENT} before move {experiment.experiment_id}")
-        return str(client.create_experiment(_EXPERIMENT, artifact_location=location, tags=_EXPERIMENT_TAGS))
+        return str(client.create_experiment(_EXPERIMENT, artifact_location=location))
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
