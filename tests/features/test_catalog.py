@@ -35,11 +35,12 @@ def catalog():
 
 
 def test_the_catalogue_lists_every_feature_of_every_version(catalog):
-    """Each column of each version's contract but the key and the bars is a row, described and with a unit."""
+    """Each column of each version's contract but the key and the bars is a row, with formula, unit and source."""
     for version in (1, 2):
         columns = feature_store(version).column_names[7:]
         assert sorted(rows_of(catalog, version)) == sorted(columns)
-    assert catalog.filter(pl.any_horizontal(pl.col("description", "logic", "unit") == "")).height == 0
+    told = pl.col("description", "formula", "logic", "unit", "reference")
+    assert catalog.filter(pl.any_horizontal(told == "")).height == 0
 
 
 def test_dependencies_are_read_from_the_code(catalog):
