@@ -13,7 +13,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from quant_assets.quality.gate_records import (
     Confirmation,
     GateHistory,
     GatePath,
+    Jump,
     Withheld,
 )
 from quant_assets.quality.jump_rules import FREEZING_KINDS, JumpVerdict, judge_jump
@@ -43,15 +43,6 @@ _HUGE = 10.0
 there and back, happen: of 82,508 real bars (packaged history, 11 funds, 4 more stocks) none did at this size."""
 _LEVEL_BARS = 63
 """Bars within which a jump that had passed can be taken back: a quarter."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Jump:
-    """A withheld jump: its kind, its row, and the row that it was compared with."""
-
-    kind: str
-    row: int
-    reference: int
 
 
 class SymbolGate:
@@ -83,8 +74,8 @@ class SymbolGate:
         self._position = -1
         self._reference = _NONE
         self._before = _NONE
-        self._jump: _Jump | None = None
-        self._levels: list[_Jump] = []
+        self._jump: Jump | None = None
+        self._levels: list[Jump] = []
         self._suspects = bars.suspects() | np.array([date in self._withheld for date in bars.dates], dtype=np.bool_)
 
     def walk(self, pending: npt.NDArray[np.bool_], high_score: float) -> GatePath:
@@ -141,7 +132,7 @@ class SymbolGate:
         self._levels, self._jump = [], None
         last = self._withheld.get(dates[start - 1]) if start else None
         if self._reference != _NONE and last is not None:
-            self._jump = _Jump(last.kind, start - 1, self._reference)
+            self._jump = Jump(last.kind, start - 1, self._reference)
 
     def _step(self, row: int) -> None:
         """Decide one bar; a stale one says nothing and is passed over."""
@@ -163,7 +154,7 @@ class SymbolGate:
         self._path.verdicts[date] = verdict
         self._note_reference(row)
         self._withhold(row, Withheld(date, date, verdict.kind, verdict.details))
-        self._jump = _Jump(verdict.kind, row, self._reference)
+        self._jump = Jump(verdict.kind, row, self._reference)
 
     def _judge(self, row: int) -> JumpVerdict | None:
         bars, reference = self._bars, self._reference
@@ -204,7 +195,7 @@ class SymbolGate:
         if self._reference not in {_NONE, row - 1}:
             self._path.reference[self._bars.dates[row]] = self._bars.dates[self._reference]
 
-    def _settle(self, jump: _Jump, row: int) -> bool:
+    def _settle(self, jump: Jump, row: int) -> bool:
         """What the bar says about the jump of the bar before; True where that also decides the bar."""
         self._jump = None
         if not self._bars.is_nearer(row, jump.row, jump.reference):
@@ -251,7 +242,7 @@ class SymbolGate:
                 return True
         return False
 
-    def _confirm(self, jump: _Jump, row: int) -> None:
+    def _confirm(self, jump: Jump, row: int) -> None:
         """The jump's bars were wrong: the price is back."""
         date = self._bars.dates[row]
         words = f"the next good bar, {date}, returns to {self._bars.close[row]:g}"

@@ -16,6 +16,7 @@ __all__ = [
     "Confirmation",
     "GateHistory",
     "GatePath",
+    "Jump",
     "Withheld",
 ]
 
@@ -34,6 +35,15 @@ class Withheld:
     event_date: dt.date
     kind: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A withheld jump: its kind, its row, and the row that it was compared with."""
+
+    kind: str
+    row: int
+    reference: int
 
 
 @dataclass(frozen=True, slots=True)
