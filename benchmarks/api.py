@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import datetime as dt
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -302,17 +303,25 @@ def newest_signals() -> str:
     return "/api/v1/signals?limit=500"
 
 
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def compare(home: Home, symbols: int, seconds: float, rounds: int) -> None:
     """Throughput of every server, round by round in turn, so that a busy machine strikes all alike."""
     servers = {
-        "ready answers (as served)": ("ours", 8911, "64000000"),
-        "without ready answers": ("ours", 8912, "0"),
-        "plain FastAPI, sorted DuckDB": ("plain", 8913, "0"),
+        "ready answers (as served)": ("ours", "64000000"),
+        "without ready answers": ("ours", "0"),
+        "plain FastAPI, sorted DuckDB": ("plain", "0"),
     }
     questions = {f"{ROWS} feature rows": any_symbol(symbols), "newest signals": newest_signals}
     figures: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(rounds):
-        for server, (kind, port, cache) in servers.items():
+        for server, (kind, cache) in servers.items():
+            port = free_port()
             with process(f"--serve={kind}", f"--home={home.path}", f"--port={port}", f"--cache={cache}", port=port):
                 for question, paths in questions.items():
                     uvloop.run(closed_loop(port, paths, min(2.0, seconds)))
@@ -339,7 +348,8 @@ def under_publications(home: Home, symbols: int, seconds: float, every: float) -
         return signals() if random.random() < 0.2 else paths()
 
     print(f"\n{RATE} requests a second, one in five the newest signals, the rest {ROWS} rows of any symbol")
-    for server, kind, port in (("as served", "ours", 8914), ("constant bytes (the bound)", "bytes", 8915)):
+    for server, kind in (("as served", "ours"), ("constant bytes (the bound)", "bytes")):
+        port = free_port()
         with process(f"--serve={kind}", f"--home={home.path}", f"--port={port}", port=port):
             quiet, failed = uvloop.run(open_loop(port, mixed, min(seconds, 20.0)))
             print(f"  {server:28} quiet             {describe(quiet)}   failed {failed}")

@@ -136,13 +136,8 @@ def import_prices(
     """Import bars from a file, after a preview of what will change."""
     from quant_assets.commands.import_prices import import_price_file
 
-    if not import_price_file(
-        file,
-        symbol=symbol,
-        adjusted_for=adjusted_for,
-        adjusted_on=_date(adjusted_on, "--adjusted-on"),
-        is_confirmed=yes,
-    ):
+    on = _date(adjusted_on, "--adjusted-on")
+    if not import_price_file(file, symbol=symbol, adjusted_for=adjusted_for, adjusted_on=on, is_confirmed=yes):
         raise typer.Exit(1)
 
 
@@ -253,16 +248,9 @@ def replay_serve(
     """Serve packaged or synthetic history over the vendor's protocol until interrupted."""
     from quant_assets.replay.serve import ServeOptions, serve
 
+    newest = _date(today, "--today")
     options = ServeOptions(
-        history=history,
-        symbols=symbols,
-        years=years,
-        seed=seed,
-        plan=plan,
-        today=_date(today, "--today"),
-        port=port,
-        host=host,
-        allow_remote=allow_remote,
+        history, symbols, years, seed, plan, today=newest, port=port, host=host, allow_remote=allow_remote
     )
     serve(options, announce=lambda server: typer.echo(f"Serving {server.identity} on {server.url} (Ctrl+C stops it)"))
 
