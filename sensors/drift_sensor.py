@@ -113,6 +113,17 @@ def drift_alert(request: DriftRequest, now: dt.datetime) -> Alert:
     )
 
 
+def _told_before(store: OperationsStore, session: dt.date) -> list[dt.date]:
+    """Sessions before ``session`` whose drift people were told of: a sensor that lost its cursor rests all the same.
+
+    The alert of the session itself does not count: it is raised before the run is asked for, and the tick may have
+    been killed in between. The run's key keeps it from being launched twice.
+    """
+    ids = [row["alert_id"] for row in store.query("SELECT alert_id FROM alerts WHERE kind = 'drift'")]
+    told = [dt.date.fromisoformat(alert_id.removeprefix("drift-")) for alert_id in ids]
+    return [date for date in told if date < session]
+
+
 @dg.sensor(
     name="drift_sensor",
     job_name="retrain_on_drift",
@@ -133,12 +144,14 @@ def drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
         return dg.SkipReason("No new publication.")
     with open_published(home) as published:
         reports = published.rows("signals.drift_reports", _REPORTS)
-    last = known.get("requested")
-    found = drift_request(reports, dt.date.fromisoformat(last) if last else None, new_york_calendar())
+    last, store = known.get("requested"), OperationsStore(home.operations)
+    asked = [dt.date.fromisoformat(last)] if last else []
+    asked += _told_before(store, reports["as_of"][0]) if reports.height else []
+    found = drift_request(reports, max(asked, default=None), new_york_calendar())
     if isinstance(found, str):
         context.update_cursor(json.dumps({"publication": name, "requested": last}))
         return dg.SkipReason(found)
-    raise_alerts(OperationsStore(home.operations), [drift_alert(found, dt.datetime.now(dt.UTC))])
+    raise_alerts(store, [drift_alert(found, dt.datetime.now(dt.UTC))])
     deliver_alerts(settings)
     return dg.SensorResult(
         run_requests=[dg.RunRequest(run_key=found.run_key, tags={"quant/launched_by": "drift_sensor"})],

@@ -137,6 +137,19 @@ def test_confirmed_drift_launches_one_run_and_then_rests(installed, instance, re
     assert len(receiver.accepted) == 1
 
 
+def test_sensor_that_lost_its_cursor_rests_too(installed, instance, receiver):
+    """The cool-down counts from the newest alert of drift where the cursor is gone, as after a move or a replay."""
+    installed.publish((DRIFT_REPORTS, reports(confirmed=True)))
+    tick(drift_sensor, instance)
+    repeated, _ = tick(drift_sensor, instance, None)
+    assert [request.run_key for request in repeated.run_requests] == ["retrain_on_drift-2013-03-01"]
+    next_night = dt.date(2013, 3, 4)
+    installed.publish((DRIFT_REPORTS, reports(confirmed=True, as_of=next_night)), as_of=next_night)
+    rested, _ = tick(drift_sensor, instance, None)
+    assert "asked for 1 sessions ago" in rested.skip_message
+    assert len(receiver.accepted) == 1
+
+
 def test_late_session_of_a_live_source_is_told_once(installed, instance, receiver):
     """A live source whose newest session is long past is late; the embedded one in the same state is not."""
     installed.publish()
