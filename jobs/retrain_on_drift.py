@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from jobs.publication import PUBLICATION
+
 __all__ = ["retrain_on_drift"]
 
 retrain_on_drift = dg.define_asset_job(
     "retrain_on_drift",
-    selection=dg.AssetSelection.groups("signals"),
+    selection=dg.AssetSelection.groups("signals") | PUBLICATION,
     config={"ops": {"train_models": {"config": {"retrain": True, "actor": "retrain_on_drift"}}}},
     description=(
         "Train a new version of every model after a confirmed drift. The champion stays until a challenger has proved "

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from jobs.publication import PUBLICATION
+
 __all__ = ["train_model"]
 
 train_model = dg.define_asset_job(
     "train_model",
-    selection=dg.AssetSelection.groups("signals"),
+    selection=dg.AssetSelection.groups("signals") | PUBLICATION,
     description=(
         "Train one model, a known one or a new name with its own event. The form is under ops > train_models > config; "
         "without a model's name only what was never trained is. From a file: quant run train_model --config FILE."

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dagster as dg
 
+from jobs.publication import PUBLICATION
 from quant_assets.foundation.calendar import NEW_YORK
 
 __all__ = ["monthly_retraining_schedule", "weekly_retraining", "weekly_retraining_schedule"]
 
 weekly_retraining = dg.define_asset_job(
     "weekly_retraining",
-    selection=dg.AssetSelection.groups("signals"),
+    selection=dg.AssetSelection.groups("signals") | PUBLICATION,
     config={"ops": {"train_models": {"config": {"retrain": True}}}},
     description=(
         "Train a new version of every model, evaluate it out of sample, and let it replace the champion only if it "

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from jobs.launch import RunResult, launch
 from jobs.run_events import RunEvents
-from quant_assets.commands.kept_open import events_kept_open, warehouse_kept_open
+from quant_assets.commands.kept_open import events_kept_open
 from quant_assets.foundation.calendar import TradingCalendar, new_york_calendar
 from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.errors import RunLockedError, UsageError
@@ -180,7 +180,7 @@ class _Replay:
     def _launch(self, job: str, session: dt.date, tags: dict[str, str]) -> RunResult:
         run_id = str(uuid.uuid4())
         RunEvents(self.instance, run_id).read()  # makes the file of the run's events, so that it can be kept open
-        with warehouse_kept_open(self.home), events_kept_open(self.home, run_id):
+        with events_kept_open(self.home, run_id):
             return launch(
                 self.definitions.resolve_job_def(job),
                 instance=self.instance,

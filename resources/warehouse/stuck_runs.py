@@ -18,6 +18,9 @@ __all__ = ["fail_stuck_runs"]
 _GRACE_SECONDS = 180.0
 """A run without a marker may still be importing code: about 10 s on a loaded two-core machine."""
 
+_ENDING_SECONDS = 5.0
+"""A run gives its marker back before Dagster writes that it succeeded, milliseconds later; a killed one never does."""
+
 _ENDED = "The process of this run is gone (killed, or the machine stopped). Nothing is lost: launch it again."
 
 
@@ -29,16 +32,28 @@ def fail_stuck_runs(instance: dg.DagsterInstance, home: Home, *, own_run_id: str
     list of str
         Identifiers of the runs that were marked.
     """
-    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    found = _gone(instance, home, own_run_id)
+    if found:
+        time.sleep(_ENDING_SECONDS)
+        found &= _gone(instance, home, own_run_id)
     marked = []
-    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=statuses)):
-        run = record.dagster_run
-        if run.run_id == own_run_id:
-            continue
-        alive = is_run_alive(home, run.run_id)
-        begun_at = record.start_time or record.create_timestamp.timestamp()
-        if alive is False or (alive is None and time.time() - begun_at > _GRACE_SECONDS):
+    for run_id in sorted(found):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
             instance.report_run_failed(run, _ENDED)
-            (home.live_runs / run.run_id).unlink(missing_ok=True)
-            marked.append(run.run_id)
+            (home.live_runs / run_id).unlink(missing_ok=True)
+            marked.append(run_id)
     return marked
+
+
+def _gone(instance: dg.DagsterInstance, home: Home, own_run_id: str) -> set[str]:
+    """Runs that Dagster believes to be running and of whose process nothing is to be seen now."""
+    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    found = set()
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=statuses)):
+        run_id = record.dagster_run.run_id
+        alive = is_run_alive(home, run_id)
+        begun_at = record.start_time or record.create_timestamp.timestamp()
+        if run_id != own_run_id and (alive is False or (alive is None and time.time() - begun_at > _GRACE_SECONDS)):
+            found.add(run_id)
+    return found

@@ -98,7 +98,7 @@ def slow_bucket(times: list[float], rate: float, burst: int) -> list[bool]:
     for now in times:
         left = min(burst, left + (now - last) * rate)
         last = now
-        passed.append(left >= 1)
+        passed.append(left >= 1 - 1e-9)
         left -= 1 if passed[-1] else 0
     return passed
 

@@ -49,7 +49,9 @@ def first_night(tmp_path_factory):
             run = materialise(home)
             assert run.success
             done.touch()
-    return home, run
+        # A DuckDB file is open in one process at a time, so each has a copy of its own.
+        own = home.copy(tmp_path_factory.mktemp("signals") / "home")
+    return own, run
 
 
 @pytest.fixture

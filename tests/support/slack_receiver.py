@@ -87,7 +87,11 @@ class SlackReceiver:
             reply = refused("invalid_auth")
         time.sleep(reply.delay_seconds)
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+        accepted = reply.status == 200 and (not isinstance(reply.body, dict) or reply.body.get("ok", True))
         try:
+            # Noted before the last byte is sent: whoever reads the answer finds it noted.
+            if accepted:
+                self.accepted.append(sent)
             request.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():
                 request.send_header(name, value)
@@ -95,7 +99,5 @@ class SlackReceiver:
             request.end_headers()
             request.wfile.write(body)
         except OSError:  # the client gave up waiting
-            return
-        accepted = reply.status == 200 and (not isinstance(reply.body, dict) or reply.body.get("ok", True))
-        if accepted:
-            self.accepted.append(sent)
+            if accepted:
+                self.accepted.remove(sent)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 __all__ = ["RateLimiter", "TokenGate"]
 
 _CLIENTS_REMEMBERED = 10_000
+_ROUNDING = 1e-9
+"""Of a request: sums of clock times are off by the last bit, and the wait that was named has to suffice."""
 
 
 class TokenGate:
@@ -81,7 +83,7 @@ class RateLimiter:
             return 0
         left, seen = self._buckets.pop(client, (self._burst, now))
         left = min(self._burst, left + (now - seen) * self._per_second)
-        passes = left >= 1
+        passes = left >= 1 - _ROUNDING
         self._buckets[client] = (left - 1 if passes else left, now)
         if len(self._buckets) > _CLIENTS_REMEMBERED:
             self._buckets.popitem(last=False)
