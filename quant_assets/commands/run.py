@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.live import Live
 
 from jobs.launch import RunResult, launch
-from quant_assets.commands.failure_alerts import raise_failure_alerts
 from quant_assets.commands.run_display import progress_table, show_summary
 from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
@@ -35,6 +34,7 @@ from quant_assets.runtime import (
 from quant_assets.settings import Settings, Universe, load_settings
 from resources.warehouse import NO_WAIT_TAG
 from resources.warehouse.run_lock import lock_holder
+from sensors.failure_alerts import raise_failure_alerts
 
 __all__ = ["RunRequest", "run_job"]
 

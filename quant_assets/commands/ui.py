@@ -12,12 +12,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from quant_assets.commands.failure_alerts import raise_failure_alerts
 from quant_assets.foundation.errors import ConfigurationError
 from quant_assets.ops.instance_folder import prepare_instance_folder
 from quant_assets.runtime import prepare_environment, universe_for
 from quant_assets.settings import load_settings
 from resources.warehouse import fail_stuck_runs
+from sensors.failure_alerts import raise_failure_alerts
 
 __all__ = ["start_ui"]
 

@@ -17,6 +17,7 @@ from sensors.drift_sensor import drift_sensor
 from sensors.regime_change_sensor import regime_change_sensor
 from sensors.run_failure_sensor import run_failure_sensor
 from sensors.stale_data_sensor import stale_data_sensor
+from sensors.stuck_run_sensor import stuck_run_sensor
 from tests.sensors.conftest import complete, tick
 from tests.sensors.test_decisions import events, reports
 from tests.support.slack_receiver import TOKEN, refused
@@ -241,3 +242,22 @@ def test_sensor_that_raises_loses_nothing(installed, instance, receiver):
     target.write_bytes(good)
     tick(anomaly_alert_sensor, instance, cursor)
     assert texts(receiver)[1:] == ["[HIGH] IBM 2013-03-01: spike"]
+
+
+def test_failed_run_whose_alert_was_lost_is_told_all_the_same(installed, instance, receiver):
+    """Where the run-failure sensor raised and its cursor went on, the next tick of another raises the alert, once."""
+    context = failed_run(instance)
+    shown, hidden = installed.home.operations, installed.home.operations.with_suffix(".away")
+    shown.rename(hidden)
+    shown.mkdir()
+    with pytest.raises(Exception, match="cannot be opened"):
+        run_failure_sensor(context)
+    shown.rmdir()
+    hidden.rename(shown)
+    answers = [tick(stuck_run_sensor, instance)[0].skip_message for _ in range(2)]
+    assert answers == ["Every running run is alive. 1 new alerts.", "Every running run is alive."]
+    tick(anomaly_alert_sensor, instance)
+    run_failure_sensor(context)
+    (message,) = receiver.accepted
+    assert message["text"] == "[HIGH] breaking_job failed in breaks"
+    assert "No space left on device" in json.dumps(message)

@@ -1,4 +1,8 @@
-"""Alerts for failed runs without a daemon: raised by the command that is at hand, with the sensor's identifiers."""
+"""Alerts for failed runs that the run-failure sensor did not tell of, with its identifiers.
+
+Dagster counts a failed run as seen even where that sensor's body raises, and it sees none without a daemon; so a sensor
+with a look-back of its own, and every command that ends a run, look again.
+"""
 
 from __future__ import annotations
 
