@@ -11,7 +11,7 @@ from quant_assets.ops.store import OperationsStore
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals.causality import compare_without_future
 from quant_assets.signals.feature_list import FEATURES
-from quant_assets.signals.ledger import ModelLedger
+from quant_assets.signals.ledger import CHAMPION, ModelLedger
 from quant_assets.signals.promotion import ABSURD_IC
 from quant_assets.signals.registration import ModelRegistry
 from quant_assets.signals.tables import (
@@ -56,13 +56,22 @@ def signals_cover_the_session(warehouse: dg.ResourceParam[Warehouse]) -> dg.Asse
 
 
 @dg.asset_check(asset=asset_key(SIGNALS), description="Champions score; anything in a champion's place warns.")
-def champions_score(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-    """Say for which models something else stood in although there is a champion."""
-    replaced = warehouse.query(
-        "SELECT s.model, s.model_version, count(*) AS symbols, any_value(s.note) AS note FROM signals.signals AS s "
-        "JOIN signals.models AS m ON m.model = s.model AND m.alias = 'champion' "
-        "WHERE s.date = ? AND s.model_version <> m.model_version GROUP BY ALL ORDER BY ALL",
+def champions_score(
+    warehouse: dg.ResourceParam[Warehouse], operations: dg.ResourceParam[OperationsStore]
+) -> dg.AssetCheckResult:
+    """Say for which models something else stood in, or nothing scored, although the ledger has a champion."""
+    champions = pl.DataFrame(
+        [(h.model, h.model_version) for h in ModelLedger(operations).holders() if h.alias == CHAMPION],
+        schema={"model": pl.String, "champion": pl.String},
+        orient="row",
+    )
+    scored = warehouse.query(
+        "SELECT model, model_version, count(*) AS symbols, any_value(note) AS note FROM signals.signals "
+        "WHERE date = ? GROUP BY ALL ORDER BY ALL",
         [_as_of(warehouse)],
+    )
+    replaced = champions.join(scored, on="model", how="left").filter(
+        pl.col("champion").ne_missing(pl.col("model_version"))
     )
     return dg.AssetCheckResult(
         passed=replaced.is_empty(),

@@ -112,6 +112,15 @@ class ModelLedger:
         rows = self._store.query("SELECT DISTINCT model_version FROM model_events WHERE event = 'deleted'")
         return tuple(str(row[0]) for row in rows)
 
+    def registered(self) -> dict[str, str]:
+        """Versions that an event names and nobody deleted, with the reason of their first event: their verdict."""
+        rows = self._store.query(
+            "SELECT model_version, reason FROM model_events WHERE model_version IS NOT NULL AND model_version NOT IN "
+            "(SELECT model_version FROM model_events WHERE event = 'deleted' AND model_version IS NOT NULL) "
+            "ORDER BY event_id DESC"
+        )
+        return {str(version): str(reason) for version, reason in rows}
+
     def last_event(self, model: str) -> tuple[str, str] | None:
         """Newest event of a model and its reason."""
         rows = self._store.query(

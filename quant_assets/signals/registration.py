@@ -1,8 +1,9 @@
 """Keeping a trained version: folder, MLflow, tables, aliases, in an order in which a kill leaves no half of one.
 
 1. The folder appears whole (a rename). 2. MLflow records it; where MLflow fails, an alert says so and the version goes
-on without. 3. One transaction writes its rows. 4. One transaction of the ledger gives it its alias. A folder without
-rows was left by a kill and is removed before the next training; a version without alias is kept and never scores.
+on without. 3. One transaction writes its rows. 4. One transaction of the ledger gives it its alias. A folder that
+neither the rows nor the ledger know was left by a kill and is removed before the next training; a version without alias
+is kept and never scores. Rows that the ledger knows and a lost warehouse does not are written again from the folders.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from quant_assets.signals.charts import calibration_chart, importance_chart
 from quant_assets.signals.evaluation import Figure, figure_frame
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION, ModelLedger
 from quant_assets.signals.ports import ModelRecords, ModelStore
-from quant_assets.signals.signal_model import ModelCard, SignalModel
+from quant_assets.signals.signal_model import MANIFEST_FILE, ModelCard, SignalModel, card_from_json
 from quant_assets.signals.tables import MODEL_EVENTS, MODEL_METRICS, MODELS, WALK_FORWARD_PREDICTIONS
 from quant_assets.signals.training import TrainedModel
 
@@ -98,11 +99,16 @@ def register(store: TableStore, registry: ModelRegistry, trained: TrainedModel, 
 
 
 def follow_ledger(store: TableStore, registry: ModelRegistry) -> None:
-    """Bring the tables in line with the ledger and the folders: aliases, events, predictions of alias holders only."""
+    """Bring the tables in line with the ledger and the folders: aliases, events, predictions of alias holders only.
+
+    A version that the ledger knows and the table does not, as after the loss of a warehouse, gets its card's row.
+    """
     alias_of = {holder.model_version: holder.alias for holder in registry.ledger.holders()}
     deleted = pl.col("model_version").is_in(list(registry.ledger.deleted()))
     alias = pl.col("model_version").replace_strict(alias_of, default=None, return_dtype=pl.String)
-    store.replace(MODELS, store.read(MODELS).filter(~deleted).with_columns(alias=alias))
+    stored_rows = store.read(MODELS)
+    rows = pl.concat([stored_rows, *_lost_rows(registry, set(stored_rows["model_version"].to_list()))])
+    store.replace(MODELS, rows.filter(~deleted).with_columns(alias=alias))
     store.replace(MODEL_METRICS, store.read(MODEL_METRICS).filter(~deleted))
     store.replace(MODEL_EVENTS, registry.ledger.events())
     stored = set(store.query(_PREDICTED_VERSIONS)["model_version"].to_list())
@@ -113,14 +119,31 @@ def follow_ledger(store: TableStore, registry: ModelRegistry) -> None:
 
 
 def remove_leftovers(store: TableStore, registry: ModelRegistry) -> tuple[str, ...]:
-    """Remove folders that no table knows: a kill between writing the folder and the rows left them."""
+    """Remove folders that neither table nor ledger knows: a kill between writing the folder and the rows left them.
+
+    The ledger counts by itself, since a warehouse may be lost and begun again while the models are kept.
+    """
     known = set(store.read(MODELS, ["model_version"])["model_version"].to_list())
+    known |= {*registry.ledger.registered(), *(holder.model_version for holder in registry.ledger.holders())}
     leftovers = tuple(version for version in registry.files.versions() if version not in known)
     for version in leftovers:
         forget = partial(registry.records.discard, version.rpartition("-")[0], version)
         registry.without_record(f"the removal of {version}", forget)
         registry.files.delete(version)
     return leftovers
+
+
+def _lost_rows(registry: ModelRegistry, known: set[str]) -> Iterator[pl.DataFrame]:
+    """Rows of versions that the ledger and their folders know and the table does not."""
+    for version, verdict in registry.ledger.registered().items():
+        if version in known or version not in registry.files.versions():
+            continue
+        try:
+            card = card_from_json(json.loads(registry.files.read(version)[MANIFEST_FILE]))
+        except (StorageError, KeyError, TypeError, ValueError):
+            continue  # A card that cannot be read has no row; a night that needs the version raises the alert.
+        if card.model_version == version:
+            yield _model_row(card, verdict, None)
 
 
 def _record_aliases(registry: ModelRegistry, model: str) -> None:

@@ -96,7 +96,11 @@ class _Night:
         parts = [rows] if rows is not None else []
         if left.height:
             note = note or f"too few of the features are known for {champion_version}"
-            parts.append(self._by_heuristic(model, used, left, note))
+            rule = used.card.spec.label if used is not None else _rule(self.store, model)
+            if rule is None:
+                note = f"{note}; the event of {model} is not known either, so nothing scored it"
+            else:
+                parts.append(self._by_heuristic(model, rule, left, note))
         signals = pl.concat([SIGNALS.empty(), *(part.signals for part in parts)])
         self._write(model, signals, pl.concat([CONTRIBUTIONS.empty(), *(part.contributions for part in parts)]))
         if used is not None and used.card.model_version == champion_version:
@@ -141,8 +145,7 @@ class _Night:
             body=note,
         )
 
-    def _by_heuristic(self, model: str, champion: SignalModel | None, frame: pl.DataFrame, note: str) -> SignalRows:
-        rule = champion.card.spec.label if champion is not None else _rule(self.store, model)
+    def _by_heuristic(self, model: str, rule: LabelRule, frame: pl.DataFrame, note: str) -> SignalRows:
         return heuristic_rows(
             frame, model=model, rule=rule, fitted=self._fitted(rule), note=note, decided_at=self.clock
         )
@@ -191,11 +194,13 @@ def _consumer(names: Sequence[str]) -> FeatureConsumer:
     return FeatureConsumer(CONSUMERS[0].name, CONSUMERS[0].version, tuple(names))
 
 
-def _rule(store: TableStore, model: str) -> LabelRule:
-    """The event of a model that cannot be loaded: as registered last, or as the code defines a default model."""
+def _rule(store: TableStore, model: str) -> LabelRule | None:
+    """The event of a model that cannot be loaded: as the code defines a default model, or as registered last, if so."""
     for spec in DEFAULT_MODELS:
         if spec.name == model:
             return spec.label
     last = store.read(MODELS, ["horizon_days", "threshold", "created_at"], "model = ?", [model])
+    if last.is_empty():
+        return None
     row = last.sort("created_at").row(-1, named=True)
     return LabelRule(row["horizon_days"], row["threshold"])

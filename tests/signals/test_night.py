@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -12,7 +13,7 @@ from quant_assets.signals.drift_night import report_drift
 from quant_assets.signals.feature_list import VOLATILITY_LEVELS
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
 from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule
-from quant_assets.signals.registration import follow_ledger
+from quant_assets.signals.registration import follow_ledger, remove_leftovers
 from quant_assets.signals.score_night import score_night
 from quant_assets.signals.tables import (
     CHALLENGER_SCORES,
@@ -178,6 +179,41 @@ def test_the_last_good_champion_takes_over_from_a_damaged_one(home):
         f"jump-2 could not score {as_of}; jump-1, champion before it, did"
     ]
     assert home.warehouse.read(WALK_FORWARD_PREDICTIONS, where="model = 'jump'")["date"].max() < as_of
+
+
+def test_a_lost_warehouse_costs_no_champion(home, tmp_path):
+    """With the warehouse moved away, a night and a retraining keep the champion, which scores, and the rows return."""
+    before = home.warehouse.read(MODELS).drop("mlflow_run_id")
+    shutil.copy(empty_home(tmp_path / "begun_again").warehouse.path, home.warehouse.path)
+    as_of = home.advance_to(SESSIONS + 1)
+    assert remove_leftovers(home.warehouse, home.registry()) == ()
+    run = materialise(home)
+    assert all(one.passed for one in run.get_asset_check_evaluations())
+    assert_frame_equal(home.warehouse.read(MODELS).drop("mlflow_run_id"), before)
+    materialise(home, model="jump", rounds=20)
+    assert home.registry().ledger.holder("jump", CHAMPION) == "jump-1"
+    assert home.folders.versions() == ("direction-1", "jump-1", "jump-2")
+    rows = by_model(home, "jump").filter(pl.col("date") == as_of)
+    assert set(rows["model_version"]) == {"jump-1"}
+
+
+def test_champions_are_those_of_the_ledger(home):
+    """A champion in whose place something else scored is named although the table of models is empty."""
+    home.warehouse.replace(MODELS, MODELS.empty())
+    assert checks.champions_score(home.warehouse, home.operations).passed
+    home.registry().ledger.note("jump", "jump-9", "promoted", actor="test", reason="test", alias=CHAMPION)
+    assert not checks.champions_score(home.warehouse, home.operations).passed
+
+
+def test_a_model_of_unknown_event_does_not_stop_the_night(home):
+    """A champion without folder and rows is no signal and an alert; the other models score."""
+    home.registry().ledger.note("mine", "mine-1", "promoted", actor="test", reason="test", alias=CHAMPION)
+    as_of = home.advance_to(SESSIONS + 1)
+    nights = {night.model: night for night in score_night(home.warehouse, home.registry())}
+    assert nights["mine"].symbols == 0
+    assert nights["mine"].note.endswith("the event of mine is not known either, so nothing scored it")
+    assert by_model(home, "jump").filter(pl.col("date") == as_of).height == SYMBOLS
+    assert not checks.champions_score(home.warehouse, home.operations).passed
 
 
 def test_a_challenger_that_cannot_score_is_left_out(home):
