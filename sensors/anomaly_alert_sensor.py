@@ -27,7 +27,7 @@ NEW_FOR_DAYS = 7
 
 _EVENTS = """
 SELECT * FROM quality.anomaly_events
-WHERE severity = 'HIGH' AND status = 'open'
+WHERE severity = 'HIGH'
   AND detected_at > (SELECT max(source_clock) FROM ops.run_state) - to_days(?)
 """
 _FIGURES = ("isolation_score", "prophet_score", "volume_zscore", "magnitude")
@@ -39,14 +39,14 @@ def anomaly_alerts(events: pl.DataFrame, now: dt.datetime) -> list[Alert]:
     Parameters
     ----------
     events : DataFrame
-        Open HIGH rows of ``quality.anomaly_events``.
+        HIGH rows of ``quality.anomaly_events`` whatever their status: a digest's identifier counts them all.
     now : datetime
         Wall clock (aware).
 
     Returns
     -------
     list of Alert
-        One per event; a scan with very many has a single one.
+        One per open event; a scan with very many has a single one, where any is open.
     """
     if events.is_empty():
         return []

@@ -93,34 +93,52 @@ def sentinel_measures(events: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
 
 
 def alerts_of(events: pl.DataFrame) -> pl.DataFrame:
-    """Alerts for the HIGH events among some new ones: alert_id, kind, severity, subject, body.
+    """Alerts for the open HIGH events of one scan: alert_id, kind, severity, subject, body.
 
-    One alert per event; more than :data:`MOST_ALERTS` of one scan become a single one that names the first.
+    One alert per open event; where the scan found more than :data:`MOST_ALERTS` they are a single one that names the
+    first, for as long as any is open.
+
+    Parameters
+    ----------
+    events : pl.DataFrame
+        Every event of the scan whatever its status, so that a decision changes no identifier.
     """
-    high = events.filter(pl.col("severity") == Severity.HIGH.value).sort("date", "symbol", descending=[True, False])
-    rows = [
-        (
-            f"anomaly-{event['event_id']}",
-            "anomaly",
-            Severity.HIGH.value,
-            f"{event['symbol']} {event['date']}: {event['kind']}",
-            _alert_body(event),
-        )
-        for event in high.iter_rows(named=True)
-    ]
-    if len(rows) > MOST_ALERTS:
-        first = rows[0]
-        listing = "; ".join(row[3] for row in rows[:MOST_ALERTS])
+    high = events.filter(pl.col("severity") == Severity.HIGH.value).sort(
+        "date", "symbol", "event_id", descending=[True, False, False]
+    )
+    still_open = high.filter(pl.col("status") == OPEN)
+    if still_open.is_empty():
+        rows = []
+    elif high.height > MOST_ALERTS:
+        rows = [_digest(high)]
+    else:
         rows = [
             (
-                f"{first[0]}-and-{len(rows) - 1}",
+                _alert_id(event),
                 "anomaly",
                 Severity.HIGH.value,
-                f"{len(rows)} bars are withheld",
-                f"The newest are {listing}. See them all with: quant events list --severity HIGH.",
+                f"{event['symbol']} {event['date']}: {event['kind']}",
+                _alert_body(event),
             )
+            for event in still_open.iter_rows(named=True)
         ]
     return pl.DataFrame(rows, schema=_ALERTS_SCHEMA, orient="row")
+
+
+def _alert_id(event: dict[str, Any]) -> str:
+    return f"anomaly-{event['event_id']}"
+
+
+def _digest(high: pl.DataFrame) -> tuple[str, ...]:
+    named = high.head(MOST_ALERTS).to_dicts()
+    listing = "; ".join(f"{event['symbol']} {event['date']}: {event['kind']}" for event in named)
+    return (
+        f"{_alert_id(named[0])}-and-{high.height - 1}",
+        "anomaly",
+        Severity.HIGH.value,
+        f"{high.height} bars are withheld",
+        f"The newest are {listing}. See them all with: quant events list --severity HIGH.",
+    )
 
 
 def _alert_body(event: dict[str, Any]) -> str:

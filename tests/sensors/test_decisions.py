@@ -95,6 +95,24 @@ def test_very_many_events_of_one_scan_are_a_single_alert():
     assert len(alerts) == 2
 
 
+@pytest.mark.parametrize("decided", [1, 5, 24])
+def test_deciding_on_some_of_very_many_events_raises_nothing_new(decided):
+    """The digest keeps its identifier while any of its events is open, and single events get no alert instead."""
+    names = [f"e{n:03}" for n in range(25)]
+    (before,) = anomaly_alerts(events(*names), NOW)
+    status = pl.when(pl.col("event_id").is_in(names[:decided])).then(pl.lit("dismissed")).otherwise(pl.lit("open"))
+    (after,) = anomaly_alerts(events(*names).with_columns(status=status), NOW)
+    assert (after.alert_id, after.subject) == (before.alert_id, "25 bars are withheld")
+    assert anomaly_alerts(events(*names).with_columns(status=pl.lit("dismissed")), NOW) == []
+
+
+def test_decided_event_beside_an_open_one_is_no_news():
+    """Of a few events only those still open become alerts."""
+    status = pl.when(pl.col("event_id") == "e1").then(pl.lit("acknowledged")).otherwise(pl.lit("open"))
+    alerts = anomaly_alerts(events("e1", "e2").with_columns(status=status), NOW)
+    assert [alert.alert_id for alert in alerts] == ["anomaly-e2"]
+
+
 def test_regime_changes_of_the_market_and_of_symbols():
     """The market's change is MEDIUM, a symbol's LOW; a model that takes over from the rule changes nothing."""
     change = {"before": "sideways", "after": "high_volatility", "probability": 0.83, "cause": "evidence"}

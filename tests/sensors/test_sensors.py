@@ -6,6 +6,7 @@ import datetime as dt
 import json
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from quant_assets.quality.tables import ANOMALY_EVENTS
@@ -86,6 +87,17 @@ def test_twenty_events_are_one_message(installed, instance, receiver):
     tick(anomaly_alert_sensor, instance)
     assert len(receiver.accepted) == 1
     assert "alerts: anomaly" in receiver.accepted[0]["text"] or "withheld" in receiver.accepted[0]["text"]
+
+
+def test_dismissing_one_of_many_events_tells_nothing_anew(installed, instance, receiver):
+    """A digest of 25 events is told once, also after a person has decided on one of them."""
+    found = events(*(f"e{n:02}" for n in range(25)))
+    installed.publish((ANOMALY_EVENTS, found))
+    _, cursor = tick(anomaly_alert_sensor, instance)
+    status = pl.when(pl.col("event_id") == "e00").then(pl.lit("dismissed")).otherwise(pl.col("status"))
+    installed.publish((ANOMALY_EVENTS, found.with_columns(status=status)))
+    tick(anomaly_alert_sensor, instance, cursor)
+    assert texts(receiver) == ["[HIGH] 25 bars are withheld"]
 
 
 def test_what_slack_refused_follows_with_a_later_tick(installed, instance, receiver):
