@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from quant_assets.signals.session_bootstrap import BLOCK_SESSIONS, block_length
+
 __all__ = [
     "Calibrator",
     "IsotonicMap",
@@ -38,7 +40,8 @@ SLOPE_DEVIATION, LEVEL_DEVIATION = 0.2, 0.05
 was stopped in time is nearly calibrated, and what the inner folds say against that is partly the weather of their
 years. Where they have much to say they are heard. On planted signals these priors raise the skill found by a fifth to a
 third against free ones, on the packaged history by a hundredth."""
-_BLOCK_SESSIONS = 21
+_LEAST_BLOCKS = 8
+"""Long blocks are cut down to so many where the history is short: a variance over fewer says nothing."""
 _STEPS, _TOLERANCE = 100, 1e-10
 
 
@@ -94,18 +97,21 @@ def calibrator_from_json(values: Mapping[str, Any]) -> Calibrator:
     return IsotonicMap(tuple(values["scores"]), tuple(values["probabilities"]))
 
 
-def fit_calibrator(kind: str, scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64]) -> Calibrator:
-    """Fit the map named ``platt`` or ``isotonic``; rows of one month count as far as they are independent."""
+def fit_calibrator(
+    kind: str, scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64], *, horizon_days: int = 1
+) -> Calibrator:
+    """Fit the map named ``platt`` or ``isotonic``; rows of one block count as far as they are independent."""
     if kind == "isotonic":
         return fit_isotonic(scores, labels)
-    return fit_platt(scores, labels, inflation=dispersion(scores, labels, dates))
+    return fit_platt(scores, labels, inflation=dispersion(scores, labels, dates, horizon_days=horizon_days))
 
 
-def dispersion(scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64]) -> float:
-    r"""By how much more the events of a month vary than independent ones would; 1 at least.
+def dispersion(scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64], *, horizon_days: int = 1) -> float:
+    r"""By how much more the events of a block vary than independent ones would; 1 at least.
 
     Symbols move together and labels overlap, so n rows say less than n independent ones: on the packaged history the
-    factor is 2 for ``jump`` and 14 for ``direction``. Over blocks b of 21 sessions, with the residuals' sum
+    factor is 2 for ``jump`` and 14 for ``direction``. Over blocks b of 21 sessions (four horizons where
+    that is more, and at least eight blocks or 21 sessions are left), with the residuals' sum
     :math:`R_b = \sum (y - p)`, their variance if independent :math:`V_b = \sum p (1 - p)`, and c = R / V of all rows,
 
     .. math:: \phi = \frac{1}{B - 1} \sum_b \frac{(R_b - c V_b)^2}{V_b}
@@ -118,11 +124,14 @@ def dispersion(scores: Floats, labels: Floats, dates: npt.NDArray[np.datetime64]
     scores, labels : array, shape (n,)
         Log-odds, and what happened (0 or 1).
     dates : array of datetime64[D], shape (n,)
+    horizon_days : int
+        Of the labels.
     """
     if not len(scores):
         return 1.0
     predicted = sigmoid(scores)
-    blocks = np.unique(dates, return_inverse=True)[1] // _BLOCK_SESSIONS
+    unique, numbers = np.unique(dates, return_inverse=True)
+    blocks = numbers // max(BLOCK_SESSIONS, min(block_length(horizon_days), len(unique) // _LEAST_BLOCKS))
     variances = np.bincount(blocks, weights=predicted * (1.0 - predicted))
     residuals = np.bincount(blocks, weights=labels - predicted)
     residuals -= variances * residuals.sum() / variances.sum()

@@ -25,7 +25,7 @@ from quant_assets.signals.metrics import (
 )
 from quant_assets.signals.rank_ic import daily_rank_ic, summarise_rank_ic
 from quant_assets.signals.scored_rows import ScoredRows
-from quant_assets.signals.session_bootstrap import SessionBootstrap, interval
+from quant_assets.signals.session_bootstrap import SessionBootstrap, block_length, interval
 
 __all__ = ["CALIBRATION_TOLERANCE", "Figure", "evaluate", "figure_frame", "figure_of"]
 
@@ -63,7 +63,7 @@ def evaluate(scored: ScoredRows, rng: np.random.Generator) -> tuple[Figure, ...]
     """
     if not len(scored):
         return ()
-    bootstrap = SessionBootstrap.draw(scored.dates, rng)
+    bootstrap = SessionBootstrap.draw(scored.dates, rng, block_sessions=block_length(scored.horizon_days))
     return (
         *_overall(scored, bootstrap),
         *_calibration(scored, bootstrap),
@@ -217,7 +217,7 @@ def _opponents(scored: ScoredRows, rng: np.random.Generator) -> Iterator[Figure]
             yield Figure(metric, name, value, baseline, opponent, rows)
         ours, theirs = (_mean_ic(part, forecast) for forecast in (part.probability, other))
         yield Figure("rank_ic", name, ours, theirs, opponent, rows)
-        bootstrap = SessionBootstrap.draw(part.dates, rng)
+        bootstrap = SessionBootstrap.draw(part.dates, rng, block_sessions=block_length(part.horizon_days))
         errors = bootstrap.sums((part.probability - part.labels) ** 2)
         their_errors = bootstrap.sums((other - part.labels) ** 2)
         skill = brier_skill(part.probability, other, part.labels)

@@ -102,7 +102,14 @@ def fit_fold(task: FoldTask) -> FoldScores:
         step = -(-len(train) // BASELINE_ROWS)
         linear_model = fit_logistic(train.matrix[::step], train.labels[::step], weights[::step])
         linear = linear_model.log_odds(test.matrix)
-    return FoldScores(fold, parameters, stages, linear, _heuristic(train, test, rates), rates.of(test.symbols))
+    return FoldScores(
+        fold,
+        parameters,
+        stages,
+        linear,
+        _heuristic(train, test, rates, spec.label.horizon_days),
+        rates.of(test.symbols),
+    )
 
 
 def _boosted(  # noqa: PLR0917 - called once
@@ -127,9 +134,9 @@ def _boosted(  # noqa: PLR0917 - called once
     return staged_scores(booster, test.matrix, stage_count(spec), threads)
 
 
-def _heuristic(train: TrainingTable, test: TrainingTable, rates: BaseRates) -> Floats:
+def _heuristic(train: TrainingTable, test: TrainingTable, rates: BaseRates, horizon_days: int) -> Floats:
     """Probabilities of the heuristic: its score has nothing to fit, so the training part itself calibrates it."""
     known = heuristic_score(heuristic_parts(train.matrix, train.features))
-    line = fit_heuristic_line(known, train.labels, rates.of(train.symbols), train.dates)
+    line = fit_heuristic_line(known, train.labels, rates.of(train.symbols), train.dates, horizon_days=horizon_days)
     score = heuristic_score(heuristic_parts(test.matrix, test.features))
     return sigmoid(line.log_odds(score) + log_odds(rates.of(test.symbols)))

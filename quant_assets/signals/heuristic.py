@@ -65,7 +65,9 @@ def heuristic_parts(matrix: Matrix, features: Sequence[str]) -> Floats:
     return weighted
 
 
-def fit_heuristic_line(score: Floats, labels: Floats, base_rate: Floats, dates: npt.NDArray[np.datetime64]) -> PlattMap:
+def fit_heuristic_line(
+    score: Floats, labels: Floats, base_rate: Floats, dates: npt.NDArray[np.datetime64], *, horizon_days: int = 1
+) -> PlattMap:
     """What the score adds to the log-odds of each symbol's base rate, never in the wrong direction.
 
     Parameters
@@ -83,7 +85,7 @@ def fit_heuristic_line(score: Floats, labels: Floats, base_rate: Floats, dates: 
         labels[known],
         offsets=offsets,
         prior_slope=0.0,
-        inflation=dispersion(offsets, labels[known], dates[known]),
+        inflation=dispersion(offsets, labels[known], dates[known], horizon_days=horizon_days),
     )
 
 

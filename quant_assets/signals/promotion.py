@@ -9,12 +9,14 @@ the sessions where their forecasts differ at all (a retraining repeats the champ
 - mean rank IC at least ``IC_MARGIN`` higher, and higher in at least 80 % of the resampled blocks. (With few symbols a
   daily rank IC is an order noisier than a Brier score; 95 % on both could not be met within years.)
 
-Both need a least number of sessions. Equal forecasts win nothing, so a retraining that changes nothing keeps the
+Both need a least number of sessions. Blocks and that number grow with the horizon, as labels overlap for longer.
+Equal forecasts win nothing, so a retraining that changes nothing keeps the
 champion. A rank IC above ``ABSURD_IC`` is never promoted: on daily bars it has always been a leak.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +25,7 @@ import numpy.typing as npt
 from quant_assets.signals.metrics import brier, brier_skill
 from quant_assets.signals.rank_ic import daily_rank_ic
 from quant_assets.signals.scored_rows import ScoredRows
-from quant_assets.signals.session_bootstrap import SessionBootstrap, interval
+from quant_assets.signals.session_bootstrap import BLOCK_SESSIONS, SessionBootstrap, block_length, interval
 
 __all__ = ["ABSURD_IC", "IC_MARGIN", "SKILL_MARGIN", "Verdict", "judge"]
 
@@ -35,7 +37,8 @@ SKILL_SHARE, IC_SHARE = 0.95, 0.80
 ABSURD_IC = 0.15
 _LEAST_SESSIONS, _LEAST_DIFFERING = 504, 120
 """Two years of forecasts to fill a vacant place, half a year of differing ones to take a champion's. Intervals from few
-blocks are too narrow: from one year's twelve, a 95 % interval covers 89 %."""
+blocks are too narrow: from one year's twelve, a 95 % interval covers 89 %. So both are 24 and about 6 blocks, and grow
+with the block where the horizon is longer than five sessions."""
 _EQUAL = 1e-9
 
 
@@ -57,11 +60,10 @@ def judge(scored: ScoredRows, rng: np.random.Generator) -> Verdict:
     rng : Generator
         Draws the blocks.
     """
-    sessions = len(np.unique(scored.dates))
-    if sessions < _LEAST_SESSIONS:
+    sessions, least = len(np.unique(scored.dates)), _scaled(_LEAST_SESSIONS, scored.horizon_days)
+    if sessions < least:
         return Verdict(
-            wins=False,
-            reason=f"{sessions} out-of-sample sessions are too few to judge by; {_LEAST_SESSIONS} are needed",
+            wins=False, reason=f"{sessions} out-of-sample sessions are too few to judge by; {least} are needed"
         )
     daily = daily_rank_ic(scored.dates, scored.probability, scored.forward_returns)[1]
     if len(daily) and daily.mean() > ABSURD_IC:
@@ -76,18 +78,23 @@ def judge(scored: ScoredRows, rng: np.random.Generator) -> Verdict:
         return against_base_rate
     differ = np.abs(champion - scored.probability) > _EQUAL  # NaN compares false
     contested = np.isin(scored.dates, scored.dates[differ]) & ~np.isnan(champion)
-    sessions = len(np.unique(scored.dates[contested]))
-    if sessions < _LEAST_DIFFERING:
+    sessions, least = len(np.unique(scored.dates[contested])), _scaled(_LEAST_DIFFERING, scored.horizon_days)
+    if sessions < least:
         return Verdict(
             wins=False,
             reason=f"its forecasts differ from the champion's in {sessions} out-of-sample sessions and "
-            f"{_LEAST_DIFFERING} are needed to compare them",
+            f"{least} are needed to compare them",
         )
     return _against_champion(scored.where(contested), champion[contested], rng)
 
 
+def _scaled(sessions: int, horizon_days: int) -> int:
+    """As many blocks as so many sessions hold, for the horizon's own blocks."""
+    return math.ceil(sessions * block_length(horizon_days) / BLOCK_SESSIONS)
+
+
 def _against_base_rate(scored: ScoredRows, rng: np.random.Generator) -> Verdict:
-    bootstrap = SessionBootstrap.draw(scored.dates, rng)
+    bootstrap = SessionBootstrap.draw(scored.dates, rng, block_sessions=block_length(scored.horizon_days))
     errors = bootstrap.sums((scored.probability - scored.labels) ** 2)
     naive = bootstrap.sums((scored.base_rate - scored.labels) ** 2)
     low, high = interval(1.0 - errors / naive, level=0.99)
@@ -102,7 +109,7 @@ def _against_base_rate(scored: ScoredRows, rng: np.random.Generator) -> Verdict:
 
 def _against_champion(scored: ScoredRows, champion: Floats, rng: np.random.Generator) -> Verdict:
     skill = brier_skill(scored.probability, champion, scored.labels)
-    bootstrap = SessionBootstrap.draw(scored.dates, rng)
+    bootstrap = SessionBootstrap.draw(scored.dates, rng, block_sessions=block_length(scored.horizon_days))
     gains = bootstrap.sums((champion - scored.labels) ** 2 - (scored.probability - scored.labels) ** 2)
     skill_share = float((gains > 0.0).mean())
     ic_gain, ic_share = _ic_gain(scored, champion, rng)
@@ -123,5 +130,6 @@ def _ic_gain(scored: ScoredRows, champion: Floats, rng: np.random.Generator) -> 
     if not len(here):
         return 0.0, 0.0
     gain = ours[1][here] - theirs[1][there]
-    drawn = SessionBootstrap.draw(ours[0][here], rng).sums(gain)
+    bootstrap = SessionBootstrap.draw(ours[0][here], rng, block_sessions=block_length(scored.horizon_days))
+    drawn = bootstrap.sums(gain)
     return float(gain.mean()), float((drawn > 0.0).mean())

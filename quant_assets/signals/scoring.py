@@ -71,7 +71,8 @@ def fit_heuristic(table: TrainingTable, horizon_days: int) -> HeuristicFit | Non
     if len(labels) < _LEAST_LABELS or len(np.unique(labels)) < 2:
         return None
     rates = base_rates(rows.symbols, rows.labels, horizon_days)
-    return HeuristicFit(fit_heuristic_line(score, rows.labels, rates.of(rows.symbols), rows.dates), rates)
+    line = fit_heuristic_line(score, rows.labels, rates.of(rows.symbols), rows.dates, horizon_days=horizon_days)
+    return HeuristicFit(line, rates)
 
 
 def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.datetime, note: str = "") -> SignalRows:

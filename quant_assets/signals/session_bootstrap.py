@@ -13,16 +13,23 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BLOCK_SESSIONS", "RESAMPLES", "SessionBootstrap", "interval"]
+__all__ = ["BLOCK_SESSIONS", "RESAMPLES", "SessionBootstrap", "block_length", "interval"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 BLOCK_SESSIONS = 21
-"""A month: four times the longest default horizon."""
+"""A month: the shortest block, which holds four horizons of either default model."""
+_HORIZONS = 4
+"""Labels over h sessions overlap in h - 1 of them; a block of four horizons cuts at most a quarter of the overlaps."""
 RESAMPLES = 1000
 _SCORE_BINS = 1000
 _AUC_RESAMPLES = 200
+
+
+def block_length(horizon_days: int) -> int:
+    """Sessions of a block for labels over a horizon: a month, or four horizons where that is longer."""
+    return max(BLOCK_SESSIONS, _HORIZONS * horizon_days)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

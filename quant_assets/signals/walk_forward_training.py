@@ -203,7 +203,13 @@ class _Protocol:
         if known_on is not None:
             usable &= self._table.matures_on <= known_on
         table = self._table
-        return fit_calibrator(self._spec.calibration, raw[usable], table.labels[usable], table.dates[usable])
+        return fit_calibrator(
+            self._spec.calibration,
+            raw[usable],
+            table.labels[usable],
+            table.dates[usable],
+            horizon_days=self._spec.label.horizon_days,
+        )
 
     def _learn_rounds(self, scores: FoldScores, following: dt.date | None) -> None:
         """Add the fold's loss by stage, on the rows whose label the next fold may know."""

@@ -161,6 +161,16 @@ def test_rows_that_repeat_each_other_are_inflated_by_their_number():
     assert found == pytest.approx(4.0 * dispersion(scores[::4], labels[::4], DATES[::4]), rel=0.02)
 
 
+def test_labels_that_overlap_for_long_are_inflated_more():
+    """Events of a state that lasts for months vary more over blocks of four horizons than over months."""
+    states = np.repeat(np.tile([-1.0, 1.0], 8), 250)
+    rng = np.random.default_rng(5)
+    labels = (rng.random(4000) < sigmoid(states)).astype(float)
+    dates, scores = weekdays(4000), np.zeros(4000)
+    monthly, longer = (dispersion(scores, labels, dates, horizon_days=horizon) for horizon in (5, 40))
+    assert longer > 3.0 * monthly
+
+
 def test_a_wrong_level_is_no_dispersion():
     """Scores that are all too high by the same amount are a wrong level, not a sign of dependence."""
     rng = np.random.default_rng(9)

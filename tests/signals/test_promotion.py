@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -130,3 +132,17 @@ def test_chance_rarely_promotes():
     """Of forty pairs of equally good forecasts no more are promoted than a rate of 5 % allows with 99.9 %."""
     wins = sum(verdict(candidate(0.5, 0.5, seed=seed)).wins for seed in range(40))
     assert wins <= binom.ppf(0.999, 40, 0.05)
+
+
+@pytest.mark.parametrize(("horizon", "least"), [(5, 504), (20, 1920)])
+def test_long_horizons_need_more_sessions(horizon, least):
+    """A place is filled on 24 blocks of forecasts, and a block is four horizons or a month."""
+    short, enough = candidate(1.0, sessions=least - 1), candidate(1.0, sessions=least)
+    assert f"{least} are needed" in verdict(replace(short, horizon_days=horizon)).reason
+    assert verdict(replace(enough, horizon_days=horizon)).wins
+
+
+def test_long_horizons_need_more_differing_sessions():
+    """Where labels last 20 sessions, 120 differing sessions are no longer enough."""
+    scored = replace(candidate(1.0, 0.2, sessions=2000, same=1700), horizon_days=20)
+    assert "in 300 out-of-sample sessions and 458 are needed" in verdict(scored).reason

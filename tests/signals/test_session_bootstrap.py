@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from quant_assets.signals.metrics import auc
-from quant_assets.signals.session_bootstrap import SessionBootstrap, interval
+from quant_assets.signals.session_bootstrap import SessionBootstrap, block_length, interval
 from tests.support.signal_markets import weekdays
 
 
@@ -71,3 +71,25 @@ def test_short_histories_use_shorter_blocks():
 def test_no_finite_value_has_no_interval():
     """Resamples that are all undefined give NaN bounds."""
     assert np.isnan(interval(np.full(5, np.nan))).all()
+
+
+def test_blocks_hold_four_horizons():
+    """Default horizons keep a month; a label over a quarter is drawn in blocks of a year."""
+    assert [block_length(horizon) for horizon in (1, 5, 6, 63)] == [21, 21, 24, 252]
+
+
+def test_longer_blocks_see_the_dependence_of_overlapping_labels():
+    """Of the variance of a mean of moving sums, blocks of four horizons find nearly all and blocks of a month little.
+
+    Blocks of b sessions weigh the covariance at lag k by 1 - k / b. For sums over h sessions that leaves
+    1 - h / (3 b) of the variance where b > h, and b / h (1 - b / (3 h)) where b < h.
+    """
+    horizon, sessions, ratios = 63, 4000, {21: [], block_length(63): []}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        values = np.convolve(rng.normal(size=sessions + horizon - 1), np.ones(horizon), "valid")
+        for block, found in ratios.items():
+            drawn = SessionBootstrap.draw(weekdays(sessions), rng, resamples=200, block_sessions=block)
+            found.append(drawn.sums(values).var() / (sessions * horizon**2))
+    assert np.mean(ratios[252]) == pytest.approx(1 - 63 / (3 * 252), abs=0.25)
+    assert np.mean(ratios[21]) == pytest.approx(21 / 63 * (1 - 21 / (3 * 63)), abs=0.05)
