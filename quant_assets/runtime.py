@@ -15,6 +15,7 @@ from quant_assets.foundation.errors import AsOfError, ConfigurationError
 from quant_assets.foundation.home import Home
 from quant_assets.market_data.quota import SqliteEntitlementMemory, SqliteQuotaLedger
 from quant_assets.ops.alert_delivery import ChannelReport, deliver
+from quant_assets.ops.ports import AlertChannel
 from quant_assets.ops.store import OperationsStore
 from quant_assets.replay.clock import ReplayClock
 from quant_assets.replay.packaged import PACKAGED_TODAY, packaged_history
@@ -27,6 +28,7 @@ from resources.alpha_vantage.client import AlphaVantageSource
 from resources.alpha_vantage.provenance import server_name
 
 __all__ = [
+    "alert_channels",
     "check_as_of",
     "deliver_alerts",
     "delivery_summary",
@@ -123,6 +125,23 @@ def check_as_of(home: Home, as_of: dt.date | None, now: dt.datetime) -> None:
         )
 
 
+def alert_channels(settings: Settings) -> tuple[AlertChannel, ...]:
+    """The channels that the settings name.
+
+    Raises
+    ------
+    ConfigurationError
+        Where a channel is set by half.
+    """
+    token, webhook = settings.slack_bot_token, settings.alert_webhook_url
+    return configured_channels(
+        slack_token=token.get_secret_value() if token else None,
+        slack_channel=settings.slack_channel,
+        slack_api_url=settings.slack_api_url,
+        webhook_url=webhook.get_secret_value() if webhook else None,
+    )
+
+
 def deliver_alerts(settings: Settings, *, is_urged: bool = False) -> tuple[ChannelReport, ...]:
     """Tell every configured channel what it has not been told yet.
 
@@ -137,14 +156,8 @@ def deliver_alerts(settings: Settings, *, is_urged: bool = False) -> tuple[Chann
     ConfigurationError
         Where a channel is set by half.
     """
-    token, webhook = settings.slack_bot_token, settings.alert_webhook_url
-    channels = configured_channels(
-        slack_token=token.get_secret_value() if token else None,
-        slack_channel=settings.slack_channel,
-        slack_api_url=settings.slack_api_url,
-        webhook_url=webhook.get_secret_value() if webhook else None,
-    )
-    return deliver(OperationsStore(Home(settings.home).operations), channels, is_urged=is_urged)
+    store = OperationsStore(Home(settings.home).operations)
+    return deliver(store, alert_channels(settings), is_urged=is_urged)
 
 
 def delivery_summary(reports: tuple[ChannelReport, ...]) -> str:

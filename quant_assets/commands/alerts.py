@@ -14,7 +14,7 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import newest_alerts, raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
-from quant_assets.runtime import deliver_alerts
+from quant_assets.runtime import alert_channels, deliver_alerts
 from quant_assets.settings import Settings, load_settings
 
 __all__ = ["list_alerts", "send_test_alert"]
@@ -27,24 +27,27 @@ def _store(settings: Settings) -> OperationsStore:
 
 
 def list_alerts(*, limit: int, is_pending_only: bool) -> None:
-    """Print the newest alerts, newest first; works while a run is going on."""
-    rows = newest_alerts(_store(load_settings()), limit)
-    shown = [row for row in rows if not is_pending_only or row["delivered_at"] is None]
+    """Print the newest alerts, newest first, each with the channels that have not been told; works during a run."""
+    settings = load_settings()
+    store, channels = _store(settings), [channel.name for channel in alert_channels(settings)]
+    rows = newest_alerts(store, limit, channels, is_pending_only=is_pending_only)
     table = Table(box=None, pad_edge=False)
-    for name in ("raised (UTC)", "severity", "kind", "subject", "delivered (UTC)", "tries", "last error"):
+    for name in ("raised (UTC)", "severity", "kind", "subject", "delivered (UTC)", "pending", "tries", "last error"):
         table.add_column(name, overflow="fold")
-    for row in shown:
+    for row in rows:
         table.add_row(
             _minute(row["created_at"]),
             row["severity"],
             row["kind"],
             row["subject"],
             _minute(row["delivered_at"]) or "not yet",
+            row["pending"] or "",
             str(row["attempts"]),
             row["last_error"] or "",
         )
-    console = Console()
-    console.print(table if shown else "No alert has been raised." if not rows else "Every alert is delivered.")
+    is_any_raised = bool(rows or newest_alerts(store, 1))
+    nothing = "Every alert is delivered." if is_any_raised else "No alert has been raised."
+    Console().print(table if rows else nothing)
 
 
 def send_test_alert() -> bool:

@@ -15,14 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from quant_assets.foundation.errors import StorageError
-from quant_assets.ops.alerts import OUTBOX_SCHEMA, SEVERITIES, alert_from_row, raise_alerts
+from quant_assets.ops.alerts import ALERT_CHANNEL, SEVERITIES, alert_from_row, raise_alerts, untold_alerts
 from quant_assets.ops.ports import Alert, AlertChannel, AlertMessage, Sending
 from quant_assets.ops.store import OperationsStore
 
-__all__ = ["ALERT_CHANNEL", "BUNDLE_FROM", "ChannelReport", "bundle", "deliver", "wait_seconds"]
-
-ALERT_CHANNEL = "alert_channel"
-"""Kind of the alert that a channel itself cannot be used; it goes out by the others."""
+__all__ = ["BUNDLE_FROM", "ChannelReport", "bundle", "deliver", "wait_seconds"]
 
 BUNDLE_FROM = 4
 """From this many pending alerts of one kind they are told in one message."""
@@ -124,9 +121,6 @@ def deliver(
     """
     if not channels:
         return ()
-    with store.transaction() as connection:
-        for statement in OUTBOX_SCHEMA:
-            connection.execute(statement)
     with _only_deliverer(store) as is_ours:
         if not is_ours:
             return ()
@@ -186,13 +180,7 @@ def _deliver_by(
 
 def _pending(store: OperationsStore, channel: str) -> dict[Alert, int]:
     """Alerts that a channel has not been told, each with how often telling it was tried on any."""
-    rows = store.query(
-        "SELECT alerts.*, alert_details.details AS details FROM alerts LEFT JOIN alert_details USING (alert_id) "
-        "WHERE alert_id NOT IN (SELECT alert_id FROM alert_deliveries WHERE channel = ?) "
-        "AND NOT (kind = ? AND alert_id LIKE ?)",
-        (channel, ALERT_CHANNEL, f"{ALERT_CHANNEL}:{channel}:%"),
-    )
-    return {alert_from_row(row): row["attempts"] for row in rows}
+    return {alert_from_row(row): row["attempts"] for row in untold_alerts(store, channel)}
 
 
 def _note_delivery(store: OperationsStore, channel: str, message: AlertMessage, now: dt.datetime) -> None:
@@ -203,9 +191,10 @@ def _note_delivery(store: OperationsStore, channel: str, message: AlertMessage, 
             [(alert.alert_id, channel, stamp) for alert in message.alerts],
         )
         connection.executemany(
-            "UPDATE alerts SET delivered_at = coalesce(delivered_at, ?), attempts = attempts + 1, last_error = NULL "
-            "WHERE alert_id = ?",
-            [(stamp, alert.alert_id) for alert in message.alerts],
+            "UPDATE alerts SET delivered_at = coalesce(delivered_at, ?), attempts = attempts + 1, "
+            # What another channel refused for stays, until that one takes it.
+            "last_error = CASE WHEN last_error LIKE ? || ': %' THEN NULL ELSE last_error END WHERE alert_id = ?",
+            [(stamp, channel, alert.alert_id) for alert in message.alerts],
         )
         connection.execute(
             "INSERT INTO alert_channels (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET failures = 0, "

@@ -15,7 +15,18 @@ from dataclasses import asdict
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
 
-__all__ = ["OUTBOX_SCHEMA", "SEVERITIES", "alert_from_row", "newest_alerts", "raise_alerts"]
+__all__ = [
+    "ALERT_CHANNEL",
+    "OUTBOX_SCHEMA",
+    "SEVERITIES",
+    "alert_from_row",
+    "newest_alerts",
+    "raise_alerts",
+    "untold_alerts",
+]
+
+ALERT_CHANNEL = "alert_channel"
+"""Kind of the alert that a channel itself cannot be used; it goes out by the others."""
 
 SEVERITIES = ("HIGH", "MEDIUM", "LOW")
 """The gravest first."""
@@ -32,6 +43,21 @@ OUTBOX_SCHEMA = (
     """,
 )
 """Tables of the outbox beside ``alerts``."""
+
+
+_LISTED = """
+WITH listed AS (
+    SELECT alerts.*, alert_details.details AS details, (
+        SELECT group_concat(value, ', ') FROM json_each(?) AS channels
+        WHERE alerts.alert_id NOT IN (SELECT alert_id FROM alert_deliveries WHERE channel = value)
+        AND NOT (kind = ? AND alerts.alert_id LIKE kind || ':' || value || ':%')
+    ) AS pending
+    FROM alerts LEFT JOIN alert_details USING (alert_id))
+SELECT * FROM listed WHERE ? OR pending IS NOT NULL OR (? AND delivered_at IS NULL)
+ORDER BY created_at DESC, alert_id LIMIT ?
+"""
+_ALL = -1
+"""No limit, in SQLite's words."""
 
 
 def raise_alerts(store: OperationsStore, alerts: Sequence[Alert]) -> int:
@@ -72,9 +98,36 @@ def raise_alerts(store: OperationsStore, alerts: Sequence[Alert]) -> int:
     return new
 
 
-def newest_alerts(store: OperationsStore, limit: int) -> list[sqlite3.Row]:
-    """The newest rows of ``alerts``, newest first."""
-    return store.query("SELECT * FROM alerts ORDER BY created_at DESC, alert_id LIMIT ?", (limit,))
+def newest_alerts(
+    store: OperationsStore, limit: int, channels: Sequence[str] = (), *, is_pending_only: bool = False
+) -> list[sqlite3.Row]:
+    """The newest rows of ``alerts``, newest first, each with its ``details`` and ``pending``: who was not told yet.
+
+    Parameters
+    ----------
+    store : OperationsStore
+    limit : int
+        At most so many.
+    channels : sequence of str
+        Names of the channels that are set.
+    is_pending_only : bool
+        Only alerts that one of the channels has not been told; where none is set, those that nobody was told.
+
+    Returns
+    -------
+    list of Row
+        ``pending`` holds names separated by commas; null where every channel was told.
+    """
+    with store.transaction() as connection:
+        for statement in OUTBOX_SCHEMA:
+            connection.execute(statement)
+    asked = (json.dumps(list(channels)), ALERT_CHANNEL, not is_pending_only, not channels, limit)
+    return store.query(_LISTED, asked)
+
+
+def untold_alerts(store: OperationsStore, channel: str) -> list[sqlite3.Row]:
+    """Rows of ``alerts``, with their ``details``, that a channel has not been told."""
+    return newest_alerts(store, _ALL, [channel], is_pending_only=True)
 
 
 def alert_from_row(row: sqlite3.Row) -> Alert:

@@ -59,3 +59,20 @@ def test_empty_list_says_so(configured, capsys):
     """A home without alerts prints a sentence instead of an empty table."""
     list_alerts(limit=10, is_pending_only=False)
     assert "No alert has been raised" in capsys.readouterr().out
+
+
+def test_alert_that_one_of_two_channels_was_told_is_pending_on_the_other(configured, monkeypatch, capsys):
+    """With Slack failing and the webhook fine, the list of pending alerts names Slack and why."""
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", configured.webhook_url)
+    configured.replies.append(refused("channel_not_found"))
+    assert not send_test_alert()
+    capsys.readouterr()
+    list_alerts(limit=1, is_pending_only=True)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Test of quant alerts" in line]
+    assert "slack" in line.split("Test of quant alerts")[1]
+    assert "webhook" not in line
+    assert "set SLACK_CHANNEL right" in line
+    assert send_test_alert()
+    capsys.readouterr()
+    list_alerts(limit=10, is_pending_only=True)
+    assert "Every alert is delivered." in capsys.readouterr().out

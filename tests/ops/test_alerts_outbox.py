@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant_assets.ops.alert_delivery import ALERT_CHANNEL, BUNDLE_FROM, bundle, deliver, wait_seconds
-from quant_assets.ops.alerts import newest_alerts, raise_alerts
+from quant_assets.ops.alert_delivery import BUNDLE_FROM, bundle, deliver, wait_seconds
+from quant_assets.ops.alerts import ALERT_CHANNEL, newest_alerts, raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails, AlertMessage, Sending
 from quant_assets.ops.records import alert_rows
 from quant_assets.ops.store import OperationsStore
@@ -102,10 +102,28 @@ def test_each_channel_is_told_once(store):
     good, bad = Notebook("good"), Notebook("bad", [Sending("down.")])
     deliver(store, [bad, good], clock=clock)
     assert (good.told(), bad.told()) == (["anomaly-1"], [])
-    assert "bad: down." not in str(alert_rows(store)["last_error"][0])
+    assert alert_rows(store)["last_error"][0] == "bad: down."
     clock.forward(31)
     deliver(store, [bad, good], clock=clock)
     assert (good.told(), bad.told()) == (["anomaly-1"], ["anomaly-1"])
+    assert alert_rows(store)["last_error"][0] is None
+
+
+def test_pending_is_counted_per_channel_and_before_the_limit(store):
+    """An old alert that one channel of two was not told is pending, however many newer ones were told to both."""
+    clock = Clock()
+    raise_alerts(store, [alert(1, "old")])
+    good, bad = Notebook("good"), Notebook("bad", [Sending("down.")])
+    deliver(store, [bad, good], clock=clock)
+    raise_alerts(store, [alert(n) for n in range(2, 9)])
+    deliver(store, [good], clock=clock)
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO alert_deliveries SELECT alert_id, 'bad', '' FROM alerts WHERE kind <> 'old'")
+    (row,) = newest_alerts(store, 5, ["bad", "good"], is_pending_only=True)
+    assert (row["alert_id"], row["pending"], row["last_error"]) == ("old-1", "bad", "bad: down.")
+    assert newest_alerts(store, 5, ["good"], is_pending_only=True) == []
+    assert newest_alerts(store, 5, is_pending_only=True) == []
+    assert [row["pending"] for row in newest_alerts(store, 5, ["bad", "good", "new"])] == ["new"] * 5
 
 
 def test_twenty_anomalies_are_one_message(store):
