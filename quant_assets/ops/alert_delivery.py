@@ -19,10 +19,13 @@ from quant_assets.ops.alerts import ALERT_CHANNEL, SEVERITIES, alert_from_row, r
 from quant_assets.ops.ports import Alert, AlertChannel, AlertMessage, Sending
 from quant_assets.ops.store import OperationsStore
 
-__all__ = ["BUNDLE_FROM", "ChannelReport", "bundle", "deliver", "wait_seconds"]
+__all__ = ["BUNDLE_FROM", "MOST_BUNDLED", "ChannelReport", "bundle", "deliver", "wait_seconds"]
 
 BUNDLE_FROM = 4
 """From this many pending alerts of one kind they are told in one message."""
+
+MOST_BUNDLED = 50
+"""Alerts of one message: after a long outage a single one would be too large for a webhook to take, for ever."""
 
 _MESSAGES_A_TIME = 10
 """Messages of one channel in one delivery; the rest follow with the next. Slack takes about one a second."""
@@ -58,7 +61,10 @@ class ChannelReport:
 
 
 def bundle(alerts: Sequence[Alert]) -> list[AlertMessage]:
-    """Messages for pending alerts: one each, or one per kind where many are pending; the gravest first.
+    """Messages for pending alerts: one each, or digests of a kind where many are pending; the gravest first.
+
+    A digest holds at most :data:`MOST_BUNDLED`; of equally grave alerts the oldest come first, so that later ones
+    leave the messages before them as they were.
 
     Parameters
     ----------
@@ -77,7 +83,7 @@ def bundle(alerts: Sequence[Alert]) -> list[AlertMessage]:
     messages = []
     for alike in by_kind.values():
         if len(alike) >= BUNDLE_FROM:
-            messages.append(AlertMessage(tuple(alike)))
+            messages += [AlertMessage(tuple(alike[k : k + MOST_BUNDLED])) for k in range(0, len(alike), MOST_BUNDLED)]
         else:
             messages += [AlertMessage((alert,)) for alert in alike]
     return sorted(messages, key=lambda m: (_rank(m.severity), m.alerts[0].created_at))

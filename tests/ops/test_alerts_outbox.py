@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quant_assets.ops.alert_delivery import BUNDLE_FROM, bundle, deliver, wait_seconds
+from quant_assets.ops.alert_delivery import BUNDLE_FROM, MOST_BUNDLED, bundle, deliver, wait_seconds
 from quant_assets.ops.alerts import ALERT_CHANNEL, newest_alerts, raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails, AlertMessage, Sending
 from quant_assets.ops.records import alert_rows
@@ -133,6 +133,19 @@ def test_twenty_anomalies_are_one_message(store):
     (report,) = deliver(store, [channel], clock=Clock())
     assert sorted(len(message.alerts) for message in channel.messages) == [1, 20]
     assert (report.delivered, report.messages, report.pending) == (21, 2, 0)
+
+
+def test_long_queue_of_one_kind_is_cut_oldest_first(store):
+    """A digest holds at most fifty alerts, and those that come later do not change the messages before them."""
+    late = [alert(n) for n in range(120)]
+    messages = bundle(late[::-1])
+    assert [len(message.alerts) for message in messages] == [MOST_BUNDLED, MOST_BUNDLED, 20]
+    assert [one for message in messages for one in message.alerts] == late
+    assert bundle([*late, *(alert(n) for n in range(120, 140))])[:2] == messages[:2]
+    raise_alerts(store, late)
+    channel = Notebook(answers=[Sending(), Sending("down.")])
+    (report,) = deliver(store, [channel], clock=Clock())
+    assert (report.delivered, report.pending) == (50, 70)
 
 
 @given(
