@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import Field
 
 from quant_assets.features.tables import feature_store
+from quant_assets.foundation.errors import UsageError
 from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.store import OperationsStore
 from quant_assets.signals.code_revision import code_revision
@@ -82,8 +83,18 @@ class TrainingConfig(dg.Config):
             boosting=replace(start.boosting, rounds=self.rounds) if self.rounds else None,
         )
 
+    def _refuse_what_would_be_ignored(self) -> None:
+        """UsageError where a field would change nothing."""
+        if self.threshold and not self.horizon_days:
+            raise UsageError("threshold is given without horizon_days; give both, or neither for a known model.")
+        of_one = set(type(self).model_fields) - {"retrain", "model", "actor"}
+        given = sorted(name for name in of_one if getattr(self, name) != type(self).model_fields[name].default)
+        if given and not self.model:
+            raise UsageError(f"{', '.join(given)} would be ignored; name the one model to train in model.")
+
     def specs(self, registry: ModelRegistry) -> tuple[ModelSpec, ...]:
         """Everything that is asked for."""
+        self._refuse_what_would_be_ignored()
         if self.model:
             return (self.spec(registry),)
         if self.retrain:

@@ -34,6 +34,9 @@ def test_left_alone_only_what_was_never_trained_is(registry):
     [
         ({"model": "mine"}, "there is no model mine yet; give horizon_days and threshold"),
         ({"model": "jump", "horizon_days": 5, "threshold": 0.02}, "give a model of another event its own name"),
+        ({"model": "jump", "threshold": 0.02}, "threshold is given without horizon_days; give both"),
+        ({"retrain": True, "rounds": 50, "symbols": ["S1"]}, "rounds, symbols would be ignored; name the one model"),
+        ({"horizon_days": 5}, "horizon_days would be ignored; name the one model"),
         ({"model": "No Name", "horizon_days": 1}, "is not usable; use lower-case letters"),
         ({"model": "jump", "rounds": 1}, "choose 5 to 5000"),
         ({"model": "jump", "lookback_sessions": 60}, "the first training part alone needs 504"),
