@@ -1,7 +1,8 @@
 """What a signal model is asked to predict and how it is trained: everything that decides its predictions.
 
 Two specifications give the same predictions on the same rows exactly where they are equal, so a specification is saved
-with every model and a retraining starts from the champion's own.
+with every version. A retraining of a default model starts from the code's specification, that of another model from its
+champion's or, without one, its challenger's.
 """
 
 from __future__ import annotations
@@ -129,6 +130,12 @@ class ModelSpec:
                 f"lookback_sessions is {self.lookback_sessions}; the first training part alone needs "
                 f"{self.split.min_train_sessions}"
             )
+
+    @property
+    def is_narrowed_default(self) -> bool:
+        """Whether it trains a default model on chosen symbols or sessions, which nobody does but by choice."""
+        usual = {spec.name: (spec.symbols, spec.lookback_sessions) for spec in DEFAULT_MODELS}
+        return self.name in usual and (self.symbols, self.lookback_sessions) != usual[self.name]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that :meth:`from_json` takes back."""

@@ -100,6 +100,11 @@ def train_model(
     # Two generators, so that adding a figure does not change a verdict.
     figures = evaluate(scored, np.random.default_rng([spec.seed, 1]))
     verdict = judge(scored, np.random.default_rng([spec.seed, 2]))
+    if spec.is_narrowed_default:
+        # Figures of chosen symbols are not those of the universe, and a person who chooses can try until one wins.
+        chosen = "chosen symbols" if spec.symbols else "a shortened history"
+        reason = f"kept, not promoted: trained on {chosen}; promote it by hand ({verdict.reason})"
+        verdict = Verdict(wins=False, reason=reason)
     return TrainedModel(model, result, prediction_rows(table, result), scored, figures, verdict)
 
 

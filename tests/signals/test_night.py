@@ -12,7 +12,7 @@ from quant_assets.signals import checks
 from quant_assets.signals.drift_night import report_drift
 from quant_assets.signals.feature_list import VOLATILITY_LEVELS
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
-from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule
+from quant_assets.signals.model_spec import DEFAULT_MODELS, BoostingParameters, LabelRule
 from quant_assets.signals.registration import follow_ledger, remove_leftovers
 from quant_assets.signals.score_night import score_night
 from quant_assets.signals.tables import (
@@ -252,6 +252,29 @@ def test_a_model_of_ones_own_is_trained_scored_and_kept(home):
     assert json.loads(row["parameters"])["boosting"]["rounds"] == 30
     night = by_model(home, "fall")
     assert set(zip(night["source"], night["model_version"], strict=True)) == {("model", "fall-1")}
+
+
+def test_a_default_model_on_chosen_symbols_is_not_promoted(home):
+    """Trained on chosen symbols, a default model stays out of an empty champion's place that it would have won."""
+    registry = home.registry()
+    registry.ledger.release("jump-1")
+    spec = DEFAULT_MODELS[1].with_changes(symbols=("S0", "S1", "S2"), boosting=BoostingParameters(rounds=30))
+    outcome = train_and_register(
+        home.warehouse, registry, read_training_inputs(home.warehouse), spec,
+        actor="Ann", revision="", report=lambda _: None,
+    )  # fmt: skip
+    assert outcome.alias == CHALLENGER
+    assert outcome.reason.startswith("kept, not promoted: trained on chosen symbols; promote it by hand")
+    assert "it beats the base rate" in outcome.reason
+    assert registry.ledger.holder("jump", CHAMPION) is None
+
+
+def test_only_a_narrowed_default_model_is_kept_back():
+    """A shortened history counts as chosen too; a model of one's own is what its maker asks for."""
+    jump = DEFAULT_MODELS[1]
+    assert not jump.with_changes(tuning_trials=3).is_narrowed_default
+    assert jump.with_changes(lookback_sessions=1000).is_narrowed_default
+    assert not jump.with_changes(name="mine", symbols=("S1",)).is_narrowed_default
 
 
 def test_drift_is_confirmed_by_the_second_strike(home):
