@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from quant_assets.foundation.walk_forward import Fold
-from quant_assets.signals.base_rates import BaseRates, base_rates
+from quant_assets.signals.base_rates import base_rates
 from quant_assets.signals.calibration import log_odds, sigmoid
 from quant_assets.signals.feature_list import rising_features
 from quant_assets.signals.gradient_boosting import fit_booster, staged_scores
-from quant_assets.signals.heuristic import fit_heuristic_line, heuristic_parts, heuristic_score
+from quant_assets.signals.heuristic import HEURISTIC_SESSIONS, fit_heuristic_line, heuristic_parts, heuristic_score
 from quant_assets.signals.labels import uniqueness_weights
 from quant_assets.signals.logistic import fit_logistic
 from quant_assets.signals.model_spec import STAGE_ROUNDS, BoostingParameters, ModelSpec
@@ -52,7 +52,8 @@ class FoldScores:
     linear : array, shape (n,)
         Raw log-odds of the logistic baseline.
     heuristic : array, shape (n,)
-        Probability by the heuristic score, calibrated on the training part; NaN where there is no score.
+        Probability by the heuristic score, calibrated on the newest five years of the training part; NaN without a
+        score.
     base_rate : array, shape (n,)
     parameters : BoostingParameters
         As searched for, where a search was asked for.
@@ -107,7 +108,7 @@ def fit_fold(task: FoldTask) -> FoldScores:
         parameters,
         stages,
         linear,
-        _heuristic(train, test, rates, spec.label.horizon_days),
+        _heuristic(train, test, spec.label.horizon_days),
         rates.of(test.symbols),
     )
 
@@ -134,8 +135,10 @@ def _boosted(  # noqa: PLR0917 - called once
     return staged_scores(booster, test.matrix, stage_count(spec), threads)
 
 
-def _heuristic(train: TrainingTable, test: TrainingTable, rates: BaseRates, horizon_days: int) -> Floats:
-    """Probabilities of the heuristic: its score has nothing to fit, so the training part itself calibrates it."""
+def _heuristic(train: TrainingTable, test: TrainingTable, horizon_days: int) -> Floats:
+    """Probabilities of the heuristic, calibrated as a night does: on the newest five years of the training part."""
+    train = train.where(train.dates >= np.unique(train.dates)[-HEURISTIC_SESSIONS:][0])
+    rates = base_rates(train.symbols, train.labels, horizon_days)
     known = heuristic_score(heuristic_parts(train.matrix, train.features))
     line = fit_heuristic_line(known, train.labels, rates.of(train.symbols), train.dates, horizon_days=horizon_days)
     score = heuristic_score(heuristic_parts(test.matrix, test.features))

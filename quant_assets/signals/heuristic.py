@@ -20,7 +20,15 @@ import numpy.typing as npt
 
 from quant_assets.signals.calibration import PlattMap, dispersion, fit_platt, log_odds
 
-__all__ = ["RULES", "RULE_FEATURES", "WEIGHTS", "fit_heuristic_line", "heuristic_parts", "heuristic_score"]
+__all__ = [
+    "HEURISTIC_SESSIONS",
+    "RULES",
+    "RULE_FEATURES",
+    "WEIGHTS",
+    "fit_heuristic_line",
+    "heuristic_parts",
+    "heuristic_score",
+]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -36,6 +44,8 @@ RULE_FEATURES: tuple[str, ...] = (
     "volume_ratio",
 )
 """Columns of the feature store that the rules read."""
+HEURISTIC_SESSIONS = 1260
+"""Newest sessions, five years, that calibrate the score, on a night that needs it and in each fold alike."""
 WEIGHTS: Floats = np.array([0.40, 0.20, 0.25, 0.15])
 
 

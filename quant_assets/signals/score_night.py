@@ -16,6 +16,7 @@ from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals.alerts import raise_alert
 from quant_assets.signals.feature_list import CONSUMERS, FEATURES
+from quant_assets.signals.heuristic import HEURISTIC_SESSIONS
 from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
 from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule
@@ -37,8 +38,6 @@ from quant_assets.signals.training_table import training_table
 __all__ = ["CONTRIBUTION_SESSIONS", "NightScores", "score_night", "scored_models"]
 
 CONTRIBUTION_SESSIONS = 252
-_HEURISTIC_SESSIONS = 1260
-"""Newest sessions, five years, that calibrate the heuristic's score on a night that needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class _Night:
 
     def _fitted(self, rule: LabelRule) -> HeuristicFit | None:
         """The heuristic's score against what happened in the last years."""
-        since = new_york_calendar().shift(self.as_of, -_HEURISTIC_SESSIONS)
+        since = new_york_calendar().shift(self.as_of, -HEURISTIC_SESSIONS)
         closes = self.store.read(ADJUSTED_PRICES, ["symbol", "date", "close"], "date >= ?", [since])
         labels = forward_labels(closes, rule, new_york_calendar().sessions)
         features = read_features(self.store, _consumer(RULE_FEATURES), "date >= ?", [since])

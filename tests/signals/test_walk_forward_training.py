@@ -10,11 +10,16 @@ import pytest
 
 from quant_assets.foundation.errors import DataError
 from quant_assets.foundation.point_in_time import corrupted_after
-from quant_assets.signals.calibration import PlattMap
+from quant_assets.foundation.walk_forward import walk_forward_folds
+from quant_assets.signals.calibration import PlattMap, log_odds, sigmoid
 from quant_assets.signals.causality import compare_without_future, leaking_columns
+from quant_assets.signals.fold_training import FoldTask, fit_fold
 from quant_assets.signals.gradient_boosting import fit_booster
+from quant_assets.signals.heuristic import HEURISTIC_SESSIONS, heuristic_parts, heuristic_score
 from quant_assets.signals.labels import forward_labels
+from quant_assets.signals.model_spec import LabelRule
 from quant_assets.signals.scored_rows import prediction_rows
+from quant_assets.signals.scoring import fit_heuristic
 from quant_assets.signals.training_table import training_table
 from quant_assets.signals.walk_forward_training import run_walk_forward
 from tests.support.signal_markets import NAMES, gaussian_closes, small_features, small_spec, small_table
@@ -188,3 +193,21 @@ def test_a_calibration_without_skill_is_flat():
     result = run_walk_forward(table, small_spec())
     assert isinstance(result.calibrator, PlattMap)
     assert np.abs(result.predictions.probability - 0.5).max() < 0.12
+
+
+def test_the_heuristic_of_a_fold_is_calibrated_as_a_night_calibrates_it():
+    """A fold's heuristic gives the probabilities of the night's own fit on the newest five years before it."""
+    rule = LabelRule(3, 0.0)
+    bars = gaussian_closes(2, symbols=3, sessions=1800)
+    features = small_features(bars).with_columns(
+        rsi_14=50.0 + 40.0 * pl.col("noise_b"), volume_ratio=1.0 + pl.col("noise_b").abs(), price_change_1d=pl.lit(1.0)
+    )
+    table = training_table(features, forward_labels(bars, rule), ("rsi_14", "volume_ratio", "price_change_1d"))
+    fold = walk_forward_folds(table.dates, table.matures_on, SPEC.split)[-1]
+    train, test = table.where(fold.train), table.where(fold.test)
+    newest = np.unique(train.dates)[-HEURISTIC_SESSIONS:]
+    assert newest[0] > train.dates[0]
+    fitted = fit_heuristic(train.where(np.isin(train.dates, newest)), 3)
+    score = heuristic_score(heuristic_parts(test.matrix, test.features))
+    expected = sigmoid(fitted.line.log_odds(score) + log_odds(fitted.rates.of(test.symbols)))
+    assert fit_fold(FoldTask(table, fold, SPEC)).heuristic == pytest.approx(expected)
