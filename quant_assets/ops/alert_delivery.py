@@ -173,8 +173,9 @@ def _deliver_by(
         if not sending.is_delivered:
             until = clock() + dt.timedelta(seconds=wait_seconds(sending, failures + 1))
             _note_failure(store, channel.name, message, sending, failures=failures + 1, not_before=until)
+            since = _failing_since(store, channel.name, failures + 1, clock())
             if sending.is_misconfigured:
-                _tell_others(store, channel.name, sending, clock())
+                _tell_others(store, channel.name, sending, since, clock())
             left = len(pending) - delivered
             return ChannelReport(channel.name, delivered, messages, left, sending.reason, until)
         _note_delivery(store, channel.name, message, clock())
@@ -230,10 +231,21 @@ def _note_failure(
         )
 
 
-def _tell_others(store: OperationsStore, channel: str, sending: Sending, now: dt.datetime) -> None:
-    """Raise an alert for the other channels: this one needs a person."""
+def _failing_since(store: OperationsStore, channel: str, failures: int, now: dt.datetime) -> str:
+    """UTC date of the first of a channel's failures in a row, kept across processes."""
+    name = f"{ALERT_CHANNEL}:{channel}:failing_since"
+    known = store.fact(name) if failures > 1 else None
+    if known is not None:
+        return known
+    today = now.astimezone(dt.UTC).date().isoformat()
+    store.remember(name, today)
+    return today
+
+
+def _tell_others(store: OperationsStore, channel: str, sending: Sending, since: str, now: dt.datetime) -> None:
+    """Raise an alert for the other channels, once per outage: this one needs a person."""
     alert = Alert(
-        alert_id=f"{ALERT_CHANNEL}:{channel}:{sending.reason}",
+        alert_id=f"{ALERT_CHANNEL}:{channel}:{since}:{sending.reason}",
         kind=ALERT_CHANNEL,
         severity="HIGH",
         subject=f"Alerts do not get through to {channel}",

@@ -242,6 +242,24 @@ def test_misconfigured_channel_is_told_by_the_others_once(store):
     assert broken.told() == ["anomaly-1"]
 
 
+def test_second_outage_of_a_channel_is_told_too(store):
+    """An outage of several days is told once by the others; a later one for the same reason is told again."""
+    clock, refusal = Clock(), Sending("set SLACK_BOT_TOKEN right.", is_misconfigured=True)
+    broken, works = Notebook("slack"), Notebook("webhook")
+    for first in (1, 2):
+        raise_alerts(store, [alert(first)])
+        broken.answers = [refusal] * 60
+        for _ in range(60):
+            deliver(store, [broken, works], clock=clock)
+            clock.forward(3601)
+        broken.answers = []
+        deliver(store, [broken, works], clock=clock)
+        told = [message for message in works.messages if message.alerts[0].kind == ALERT_CHANNEL]
+        assert len(told) == first
+        clock.forward(86_400)
+    assert broken.told() == ["anomaly-1", "anomaly-2"]
+
+
 def test_no_more_than_ten_messages_at_a_time(store):
     """A long queue is worked off over several deliveries, each within Slack's pace."""
     raise_alerts(store, [alert(n, kind=f"kind_{n}") for n in range(25)])
