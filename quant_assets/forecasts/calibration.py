@@ -10,10 +10,11 @@ Candes 2019, NeurIPS, one level at a time, scaled). Three rules:
   independent ones; the correction is multiplied by ``n_eff / (n_eff + 30)``. Without it, a few months of a bull market
   move the 60-session band of the next crisis: pinball loss at 60 sessions was 3 % worse on the goal portfolio.
 - **The median stays**: its past errors say how the market drifted, not how wrong the model was; correcting it raised
-  the median's error at every horizon that we tried.
+  the median's error at every horizon that we tried. A level whose correction would cross the median stops at it.
 
 Corrections are averaged over the two horizons on either side, which hold almost the same information, so that the band
-has no teeth. Corrected quantiles are put in order (Chernozhukov, Fernandez-Val and Galichon 2010, Econometrica 78(3)).
+has no teeth. On each side of the median, corrected quantiles are put in order (Chernozhukov, Fernandez-Val and Galichon
+2010, Econometrica 78(3)).
 """
 
 from __future__ import annotations
@@ -82,10 +83,14 @@ def _smoothed(corrections: Floats) -> Floats:
 def apply_corrections(quantiles: Floats, corrections: Floats, floor: Floats | float) -> Floats:
     """Corrected quantiles in order, not below ``floor`` (what can be lost at most; -inf with shorts or debt).
 
+    A level that would cross the median stops at it, so the median is the raw one wherever that is above the floor.
     ``quantiles`` and ``corrections`` have the same shape (..., n_levels); ``floor`` broadcasts to it.
     """
     moved = quantiles + band_width(quantiles)[..., None] * corrections
-    return np.sort(np.maximum(moved, floor), axis=-1)
+    middle = quantiles[..., MEDIAN, None]
+    below = np.sort(np.minimum(moved[..., :MEDIAN], middle), axis=-1)
+    above = np.sort(np.maximum(moved[..., MEDIAN + 1 :], middle), axis=-1)
+    return np.maximum(np.concatenate([below, middle, above], axis=-1), floor)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -81,6 +81,22 @@ def test_corrected_quantiles_are_in_order_above_the_floor(seed, floor):
     assert moved.min() >= floor
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_level_that_crosses_the_median_stops_at_it(seed):
+    """However far the other levels are moved, the corrected median is the raw one to the last bit."""
+    rng = np.random.default_rng(seed)
+    quantiles = np.sort(rng.normal(0, 0.1, (3, len(LEVELS))), axis=-1)
+    moved = apply_corrections(quantiles, rng.normal(0, 1, quantiles.shape), -np.inf)
+    np.testing.assert_array_equal(moved[:, MEDIAN], quantiles[:, MEDIAN])
+    assert (np.diff(moved, axis=-1) >= 0).all()
+    crossing = np.zeros_like(quantiles)
+    crossing[:, LOWER] = 10.0
+    raised = apply_corrections(quantiles, crossing, -np.inf)
+    np.testing.assert_array_equal(raised[:, MEDIAN - 1 : MEDIAN + 1], quantiles[:, [MEDIAN, MEDIAN]])
+    np.testing.assert_array_equal(raised[:, MEDIAN + 1 :], quantiles[:, MEDIAN + 1 :])
+
+
 @pytest.mark.parametrize("spread", [0.5, 2.0])
 def test_a_band_of_the_wrong_width_becomes_right(spread):
     """Forecasts with half or twice the true spread hold 90 % of outcomes once corrected, within sampling error."""
