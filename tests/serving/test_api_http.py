@@ -238,6 +238,16 @@ def test_client_that_asks_too_often_is_told_to_wait(published):
     assert 1 <= int(responses[-1].headers["retry-after"]) <= 2
 
 
+def test_guessing_tokens_is_limited(published):
+    """Requests with a wrong token count towards the rate, and over it not even the right one is looked at."""
+    options = ApiOptions(tokens=(TOKEN,), requests_per_second=0.5, burst=5)
+    with api_server(published, options) as url, httpx.Client(base_url=url) as client:
+        guesses = [client.get(PRICES, headers={"Authorization": f"Bearer guess-{n}"}) for n in range(7)]
+        right = client.get(PRICES, headers={"Authorization": f"Bearer {TOKEN}"})
+    assert [response.status_code for response in guesses] == [401] * 5 + [429] * 2
+    assert right.status_code == 429
+
+
 def test_other_host_names_are_refused(published):
     """A page that made its own name point here cannot read the API through a browser."""
     with api_server(published, ApiOptions(hosts=("127.0.0.1", "localhost"))) as url:

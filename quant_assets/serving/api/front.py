@@ -131,7 +131,7 @@ class Front:
             self._log(self._line(scope, answer, is_ready=is_ready, seconds=time.perf_counter() - begun))
 
     def _admit(self, scope: Scope) -> None:
-        """Refuse what is too large, from the wrong place, without a token, or too often."""
+        """Refuse what is too large, from the wrong place, too often, or without a token."""
         options, headers, path = self._options, scope["headers"], scope["path"]
         if len(scope["raw_path"]) + len(scope["query_string"]) > options.target_bytes:
             raise Problem(414, "too-long", f"The URL is longer than {options.target_bytes} bytes; shorten it.")
@@ -139,6 +139,15 @@ class Front:
             raise Problem(413, "no-body", "The API only reads; send no body.", headers={"Connection": "close"})
         if options.hosts and host_name(header(headers, b"host")) not in options.hosts:
             raise Problem(421, "other-host", f"Ask for one of these hosts: {', '.join(options.hosts)}.")
+        # Before the token, so that guessing one is limited too.
+        client = scope["client"][0] if scope.get("client") else "local"
+        if wait := self._limiter.wait_seconds(client, time.monotonic()):
+            raise Problem(
+                429,
+                "too-fast",
+                f"More than {options.requests_per_second:g} requests a second; wait {wait} s.",
+                headers={"Retry-After": str(wait)},
+            )
         authorization = header(headers, b"authorization")
         is_open = path in _OPEN_PATHS or path.startswith("/docs/")
         if not is_open and not self._gate.admits(authorization):
@@ -147,14 +156,6 @@ class Front:
                 "no-token",
                 "Send one of the tokens of QUANT_API_TOKENS as 'Authorization: Bearer <token>'.",
                 headers={"WWW-Authenticate": 'Bearer realm="quant"'},
-            )
-        client = scope["client"][0] if scope.get("client") else "local"
-        if wait := self._limiter.wait_seconds(client, time.monotonic()):
-            raise Problem(
-                429,
-                "too-fast",
-                f"More than {options.requests_per_second:g} requests a second; wait {wait} s.",
-                headers={"Retry-After": str(wait)},
             )
 
     async def _answer(self, scope: Scope, receive: Receive, snapshot: Snapshot | None) -> tuple[Answer, bool]:
