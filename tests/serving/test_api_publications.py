@@ -124,6 +124,31 @@ def test_damaged_publication_is_not_taken(home):
         assert httpx.get(f"{url}/api/v1/signals").status_code == 200
 
 
+def test_page_says_at_once_that_a_newer_publication_cannot_be_read(home):
+    """The page that was ready is not sent while a failure lasts, not as a 304 either, and comes back after it."""
+    with api_server(home, UNLIMITED) as url, httpx.Client(base_url=url) as client:
+        before = client.get("/")
+        good = Home(home).readers_database.resolve()
+        bad = home / "published" / "quant-20991231T000000000000.duckdb"
+        bad.write_bytes(b"no database " * 1000)
+        for target, status in ((bad, "degraded"), (good, "ok")):
+            link = home / ".next"
+            link.symlink_to(target.relative_to(home))
+            link.replace(Home(home).readers_database)
+            deadline = time.monotonic() + 20
+            while client.get("/api/v1/health").json()["status"] != status:
+                assert time.monotonic() < deadline, "the change was not noticed"
+                time.sleep(0.05)
+            page = client.get("/", headers={"If-None-Match": before.headers["etag"]})
+            if status == "degraded":
+                assert page.status_code == 200
+                assert "A newer publication is not shown" in page.text
+                assert "etag" not in page.headers
+            else:
+                assert page.status_code == 304
+        assert client.get("/").text == before.text
+
+
 def test_snapshot_stays_open_until_its_last_request_ends(home):
     """A retired snapshot can be read by the request that has it, and closes when that ends."""
     publications = Publications(Home(home))

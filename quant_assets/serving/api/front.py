@@ -164,8 +164,10 @@ class Front:
         if raw_path.startswith(_FORECAST_PATH):
             media = preferred_type(header(scope["headers"], b"accept"), FORECAST_TYPES)
         is_read = scope["method"] in {"GET", "HEAD"}
+        # The page says why a newer publication is not shown, which comes and goes while the publication stays.
+        is_page_settled = path != "/" or self._publications.failure is None
         is_published = is_read and path != _HEALTH_PATH and (path.startswith(_API_PATH) or path == "/")
-        if snapshot is None or not is_published:
+        if snapshot is None or not is_published or not is_page_settled:
             return await self._run(scope, receive, snapshot, media), False
         asked = (raw_path, scope["query_string"], media.encode())
         is_newest = snapshot.publication.name == self._ready_publication
@@ -173,7 +175,7 @@ class Front:
         is_ready = answer is not None
         if answer is None:
             answer = await self._run(scope, receive, snapshot, media)
-            if answer.status != 200:
+            if answer.status != 200 or (path == "/" and self._publications.failure is not None):
                 return answer, False
             answer = self._tagged(answer, snapshot, asked)
             if snapshot.publication.name == self._ready_publication:
