@@ -36,7 +36,7 @@ class PricePanel:
     Parameters
     ----------
     dates : datetime64[D] of shape (n_sessions,)
-        Ascending: every session on which any symbol of the panel has a bar or an action.
+        Ascending: every session on which any symbol of the panel has a bar.
     symbols : tuple of str
         Of length n_symbols.
     open, high, low, close : ndarray of shape (n_sessions, n_symbols)
@@ -69,7 +69,8 @@ class PricePanel:
         bars : polars.DataFrame
             symbol, date, open, high, low, close, volume as traded; bars to be withheld must be left out.
         actions : polars.DataFrame, optional
-            symbol, effective_date, kind (of ``RATIO_ACTIONS`` or ``CASH_ACTIONS``), value.
+            symbol, effective_date, kind (of ``RATIO_ACTIONS`` or ``CASH_ACTIONS``), value. One dated on a day that is
+            no session of the panel takes effect in the next session.
         symbols : sequence of str, optional
             Which symbols, in this order; default all, sorted.
 
@@ -84,9 +85,7 @@ class PricePanel:
             raise UsageError(f"no price history for {', '.join(missing)}; choose from {', '.join(present) or 'none'}")
         bars = bars.filter(pl.col("symbol").is_in(wanted))
         events = _events(actions, wanted, bars)
-        dates = np.unique(
-            np.concatenate([bars["date"].to_numpy(), events["effective_date"].to_numpy()]).astype("datetime64[D]")
-        )
+        dates = np.unique(bars["date"].to_numpy().astype("datetime64[D]"))
         rows = np.searchsorted(dates, bars["date"].to_numpy().astype("datetime64[D]"))
         columns = _positions(bars["symbol"], wanted)
         grids = {}
@@ -185,11 +184,15 @@ def _events(actions: pl.DataFrame | None, wanted: Sequence[str], bars: pl.DataFr
 
 def _action_grids(events: pl.DataFrame, wanted: Sequence[str], dates: Dates) -> tuple[Floats, Floats]:
     dividend, split = np.zeros((len(dates), len(wanted))), np.ones((len(dates), len(wanted)))
+    # By date, ratios first: days without a session fall together on the next one, and a dividend paid before a split
+    # is worth less per new share.
+    events = events.sort("effective_date", ~pl.col("kind").is_in(RATIO_ACTIONS), maintain_order=True)
     rows = np.searchsorted(dates, events["effective_date"].to_numpy().astype("datetime64[D]"))
     columns = _positions(events["symbol"], wanted)
     for row, column, kind, value in zip(rows, columns, events["kind"], events["value"], strict=True):
         if kind in RATIO_ACTIONS:
             split[row, column] *= value
+            dividend[row, column] /= value
         elif kind in CASH_ACTIONS:
             dividend[row, column] += value
         else:

@@ -45,6 +45,27 @@ def test_long_tables_become_a_panel(bars, actions):
     assert panel.split.prod() == 2.0
 
 
+def test_actions_make_no_sessions(bars):
+    """An action on a day without any bar takes effect in the next session, in the shares of that session."""
+    saturday, sunday = dt.date(2024, 3, 9), dt.date(2024, 3, 10)
+    monday = pl.DataFrame(
+        [{"symbol": "A", "date": dt.date(2024, 3, 11), **dict.fromkeys(("open", "high", "low", "close"), 7.0)}]
+    ).with_columns(volume=pl.lit(100))
+    weekend = pl.DataFrame(
+        {
+            "symbol": ["A", "A", "A"],
+            "effective_date": [sunday, saturday, sunday],
+            "kind": ["dividend", "dividend", "split"],
+            "value": [0.25, 1.0, 2.0],
+        }
+    )
+    panel = PricePanel.from_frames(pl.concat([bars, monday.select(bars.columns).cast(dict(bars.schema))]), weekend)
+    assert [day.item() for day in panel.dates] == [*DAYS, dt.date(2024, 3, 11)]
+    assert (panel.split[4, 0], panel.dividend[4, 0]) == (2.0, 1.0 / 2 + 0.25)
+    assert panel.split[:4].prod() == 1.0
+    assert not panel.dividend[:4].any()
+
+
 def test_symbols_come_in_the_order_asked_for(bars):
     """The order of the request is the order of the columns; unknown symbols are named."""
     assert PricePanel.from_frames(bars, symbols=["B", "A"]).symbols == ("B", "A")
