@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
 
 import httpx
 import jsonschema_rs
@@ -258,6 +260,15 @@ def test_forecast_is_a_chart_where_svg_is_preferred(api):
         assert "filtered simulation" in response.text
         assert "http" not in response.text.replace("http://www.w3.org", "")
     assert api.get(path, headers={"Accept": "*/*"}).headers["content-type"] == "application/json"
+
+
+def test_chart_carries_the_disclaimer(api):
+    """A chart that is passed on without the page around it says the same as every other answer."""
+    path = "/api/v1/portfolio/forecast/20"
+    chart = api.get(path, headers={"Accept": "image/svg+xml"}).text
+    lines = [html.unescape(line) for line in re.findall(r"<text[^>]*>([^<]*)</text>", chart)]
+    lines += [html.unescape(line) for line in re.findall(r"<tspan[^>]*>([^<]*)</tspan>", chart)]
+    assert get(api, path)["disclaimer"] in " ".join(lines)
 
 
 def test_models_are_signal_and_regime_models_newest_first(api):

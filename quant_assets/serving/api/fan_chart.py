@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import polars as pl
 
 __all__ = ["draw_fan"]
 
 _WIDTH, _HEIGHT = 640, 320
+_LINE_LETTERS = 84
+"""Letters of a subtitle's line that fit the chart's width."""
 _BAND, _LINE = "#9ecae1", "#08519c"
 
 
-def draw_fan(fan: pl.DataFrame, *, title: str, subtitle: str) -> str:
-    """Draw the 5-95 band, the median and today's value.
+def draw_fan(fan: pl.DataFrame, *, title: str, subtitle: str, disclaimer: str) -> str:
+    """Draw the 5-95 band, the median and today's value; the disclaimer stands below the subtitle.
 
     Parameters
     ----------
@@ -44,10 +48,9 @@ def draw_fan(fan: pl.DataFrame, *, title: str, subtitle: str) -> str:
         y=alt.Y("p05:Q", title="value", scale=scale, axis=alt.Axis(format=",.0f")), y2="p95:Q"
     )
     median = base.mark_line(color=_LINE).encode(y=alt.Y("p50:Q", scale=scale))
+    beneath = [subtitle, "band: 5th to 95th percentile; line: median", *textwrap.wrap(disclaimer, _LINE_LETTERS)]
     layers = (band + median).properties(
-        width=_WIDTH,
-        height=_HEIGHT,
-        title=alt.TitleParams(title, subtitle=[subtitle, "band: 5th to 95th percentile; line: median"], anchor="start"),
+        width=_WIDTH, height=_HEIGHT, title=alt.TitleParams(title, subtitle=beneath, anchor="start")
     )
     # Large type: a phone shows the chart at half its size.
     chart = layers.configure_axis(labelFontSize=15, titleFontSize=15, tickCount=6).configure_title(

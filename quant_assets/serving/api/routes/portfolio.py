@@ -113,4 +113,5 @@ def _chart(question: Question, model: str, fan: pl.DataFrame) -> str:
         fan,
         title=f"Portfolio value, {model.replace('_', ' ')}",
         subtitle=f"{publication.source} as of {publication.as_of}",
+        disclaimer=publication.disclaimer,
     )
