@@ -1,8 +1,9 @@
 """What a label says about the next 20 sessions of real history, where no truth is known.
 
 A label is useful where risk differs by it. For each session: the annualised volatility and the deepest loss of the next
-20 sessions. Their means by today's label come from a regression on label dummies; neighbouring sessions share 19 of
-their 20 days, so standard errors are Newey and West's (1987, Econometrica 55) with 20 lags (statsmodels).
+20 sessions. Their means by today's label come from a regression on label dummies. Neighbouring sessions share 19 of
+their 20 days and a label lasts for 42 sessions on average, so standard errors are Newey and West's (1987, Econometrica
+55) with 60 lags (statsmodels).
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from statsmodels.regression.linear_model import OLS
 from quant_assets.regimes.scores import SESSIONS_PER_YEAR
 from quant_assets.regimes.states import STATE_COUNT, STATES
 
-__all__ = ["AHEAD", "label_habits", "next_drawdown", "next_volatility", "separation"]
+__all__ = ["AHEAD", "LAGS", "label_habits", "next_drawdown", "next_volatility", "separation"]
 
 Floats = npt.NDArray[np.float64]
 States = npt.NDArray[np.int64]
 
 AHEAD = 20
+LAGS = 60
+"""A stay of 42 sessions and the 19 that neighbouring outcomes share. Bartlett's weights halve what lies half-way, so 20
+lags, the outcome's length alone, leave out most of the dependence within a stay."""
 _FEW = 30
 """Sessions of a label below which no mean is given."""
 
@@ -69,7 +73,7 @@ def separation(outcome: Floats, states: States) -> pl.DataFrame:
     if len(usable):
         inside = np.isin(labels, usable)
         dummies = (labels[inside, None] == usable).astype(float)
-        fit = OLS(y[inside], dummies).fit(cov_type="HAC", cov_kwds={"maxlags": AHEAD})
+        fit = OLS(y[inside], dummies).fit(cov_type="HAC", cov_kwds={"maxlags": min(LAGS, int(inside.sum()) - 1)})
         rows |= {int(state): (float(fit.params[i]), float(fit.bse[i])) for i, state in enumerate(usable)}
         spread = ((y[inside] - y[inside].mean()) ** 2).sum()
         explained = float(1 - (fit.resid**2).sum() / spread) if spread > 0 else None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quant_assets.regimes.separation import AHEAD, label_habits, next_drawdown, next_volatility, separation
+from quant_assets.regimes.separation import AHEAD, LAGS, label_habits, next_drawdown, next_volatility, separation
 from tests.support.regime_markets import random_close
 
 
@@ -22,7 +22,27 @@ def test_errors_are_newey_and_wests():
     values = np.convolve(rng.normal(size=519), np.ones(20) / 20, "valid")
     row = separation(values, np.zeros(500, dtype=int)).row(0, named=True)
     assert row["value"] == pytest.approx(values.mean())
-    assert row["standard_error"] == pytest.approx(newey_west(values, AHEAD), rel=1e-9)
+    assert row["standard_error"] == pytest.approx(newey_west(values, LAGS), rel=1e-9)
+
+
+def test_errors_hold_for_outcomes_that_last_as_long_as_labels():
+    """Outcomes that are a mean over 60 sessions vary over markets as much as the mean's error says, within a quarter.
+
+    Twenty lags weigh lag k by 1 - k / 21 where the truth is 1 - k / 60 and find about a third of that variance.
+    """
+    means, errors = [], []
+    for seed in range(200):
+        values = np.convolve(np.random.default_rng(seed).normal(size=2059), np.ones(60) / 60, "valid")
+        row = separation(values, np.zeros(2000, dtype=int)).row(0, named=True)
+        means.append(row["value"])
+        errors.append(row["standard_error"])
+    assert np.mean(errors) > 0.75 * np.std(means)
+
+
+def test_a_regime_of_few_sessions_has_an_error():
+    """A history shorter than the lags takes as many as it has."""
+    row = separation(np.random.default_rng(0).normal(size=40), np.zeros(40, dtype=int)).row(0, named=True)
+    assert np.isfinite(row["standard_error"])
 
 
 def test_means_and_explained_share_are_those_of_the_groups():
