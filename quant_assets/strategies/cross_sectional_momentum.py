@@ -32,7 +32,7 @@ class CrossSectionalMomentum(Strategy):
         return self
 
     def targets(self, known: Knowledge) -> Targets:
-        """Equal weights over the best ``share`` of ranked symbols with a bar today, at least one."""
+        """Equal weights over the best ``share`` of ranked symbols with a bar today, at least one; others are kept."""
         whole, newest = known.indicators.change(self.lookback), np.zeros(known.panel.shape)
         if self.skip:
             newest = known.indicators.change(self.skip)
@@ -44,4 +44,4 @@ class CrossSectionalMomentum(Strategy):
         order = np.argsort(-np.where(ranked, score, -np.inf), axis=1, kind="stable")
         rank = np.argsort(order, axis=1, kind="stable")
         chosen = ranked & (rank < held[:, None])
-        return rebalanced(chosen / np.maximum(held, 1)[:, None], self.every)
+        return rebalanced(chosen / np.maximum(held, 1)[:, None], self.every, known.panel.has_bar)

@@ -14,7 +14,7 @@ __all__ = ["EqualWeight"]
 
 
 class EqualWeight(Strategy):
-    """Every symbol with a bar today gets the same weight; restored every ``every`` sessions."""
+    """Every symbol gets the same weight, restored every ``every`` sessions; one without a bar that day is kept."""
 
     name: ClassVar[str] = "equal_weight"
     summary: ClassVar[str] = "All symbols at the same weight, restored at a fixed rhythm (1/N)."
@@ -24,6 +24,6 @@ class EqualWeight(Strategy):
     )
 
     def targets(self, known: Knowledge) -> Targets:
-        """Weight 1 / (symbols with a bar at this close)."""
+        """Equal weights of the symbols with a bar at this close, beside those held that have none."""
         alive = known.panel.has_bar.astype(np.float64)
-        return rebalanced(alive / np.maximum(alive.sum(axis=1, keepdims=True), 1.0), self.every)
+        return rebalanced(alive / np.maximum(alive.sum(axis=1, keepdims=True), 1.0), self.every, known.panel.has_bar)

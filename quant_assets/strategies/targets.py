@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from quant_assets.foundation.errors import UsageError
 
-__all__ = ["Targets", "nothing", "on_change", "rebalanced"]
+__all__ = ["PATIENCE", "Targets", "nothing", "on_change", "rebalanced"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.uint8]
+
+PATIENCE = 10
+"""Sessions in a row without a bar after which a symbol counts as closed out; the default of ``Rules.halt_limit``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +94,39 @@ def nothing(shape: tuple[int, int], reason: str) -> Targets:
     return Targets(np.zeros(shape), np.zeros(shape, dtype=np.uint8), reason)
 
 
-def rebalanced(weights: Floats, every: int) -> Targets:
-    """Trade every symbol back to its weight each ``every`` sessions, counted from the first of the history."""
-    decided = np.zeros(weights.shape, dtype=np.uint8)
-    decided[::every] = 1
-    return Targets(weights, decided)
+def rebalanced(weights: Floats, every: int, has_bar: npt.NDArray[np.bool_]) -> Targets:
+    """Trade every symbol with a bar to its weight each ``every`` sessions, counted from the first of the history.
+
+    All arrays have shape (n_sessions, n_symbols). In between, the weights last decided stay. A symbol without a bar
+    that day is left alone: it keeps its weight, and the others share what that leaves of theirs, until it has had no
+    bar for ``PATIENCE`` sessions.
+    """
+    kept, decided = np.empty(weights.shape), np.zeros(weights.shape, dtype=np.uint8)
+    _rebalance(np.ascontiguousarray(weights), every, np.ascontiguousarray(has_bar), kept, decided)
+    return Targets(kept, decided)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rebalance(  # pragma: no cover - numba knows no keyword-only arguments
+    weights: Floats, every: int, has_bar: npt.NDArray[np.bool_], kept: Floats, decided: Flags
+) -> None:
+    sessions, symbols = weights.shape
+    missing = np.zeros(symbols, dtype=np.int64)
+    held = np.zeros(symbols)
+    for t in range(sessions):
+        asked = waiting = 0.0
+        for s in range(symbols):
+            missing[s] = 0 if has_bar[t, s] else missing[s] + 1
+            if missing[s] >= PATIENCE:
+                held[s] = 0.0
+            if has_bar[t, s]:
+                asked += abs(weights[t, s])
+            else:
+                waiting += abs(held[s])
+        if t % every == 0:
+            room = max(1.0 - waiting / asked, 0.0) if asked > 0.0 else 0.0
+            for s in range(symbols):
+                if has_bar[t, s]:
+                    held[s] = weights[t, s] * room
+                    decided[t, s] = 1
+        kept[t] = held

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import talib
 
+from quant_assets.backtests import kernel
 from quant_assets.backtests.causality import look_ahead
+from quant_assets.backtests.costs import Costs
+from quant_assets.backtests.market import lay_out
+from quant_assets.backtests.rules import Rules
+from quant_assets.backtests.simulation import simulate
 from quant_assets.foundation.errors import UsageError
 from quant_assets.strategies import (
     STRATEGIES,
@@ -19,6 +24,7 @@ from quant_assets.strategies import (
 )
 from quant_assets.strategies.regime_adaptive import REGIMES
 from quant_assets.strategies.settling import settle
+from quant_assets.strategies.targets import PATIENCE
 from tests.support.price_panels import make_panel
 
 SESSIONS = 700
@@ -141,12 +147,54 @@ def test_cross_sectional_momentum_holds_the_best():
         assert targets.weights[t].sum() == pytest.approx(1.0)
 
 
-def test_equal_weight_splits_among_what_trades_today(known):
-    """Each symbol with a bar has the same part, and all of it is at work."""
+def test_equal_weight_splits_among_what_trades_and_keeps_what_does_not(known):
+    """Symbols with a bar share what those without one leave; a rebalancing touches nothing that has no bar."""
     targets = build_strategy("equal_weight", {"every": 5}).targets(known)
-    for t in range(0, SESSIONS, 5):
+    held = np.zeros(3)
+    for t in range(SESSIONS):
         alive = known.panel.has_bar[t]
-        np.testing.assert_allclose(targets.weights[t], alive / alive.sum())
+        if t % 5 == 0:
+            held = np.where(alive, (1 - held[~alive].sum()) / max(alive.sum(), 1), held)
+        np.testing.assert_allclose(targets.weights[t], held, atol=1e-12)
+        np.testing.assert_array_equal(targets.decided[t], alive if t % 5 == 0 else np.zeros(3))
+    assert (~known.panel.has_bar[::5]).any()
+
+
+@pytest.mark.parametrize("name", ["equal_weight", "cross_sectional_momentum"])
+def test_a_missing_bar_at_a_rebalancing_sells_nothing(name):
+    """A position without a bar on the day keeps its shares until the next decision that has one."""
+    panel = make_panel(400, 3, seed=6, actions=False)
+    parameters = {"every": 21, **({"lookback": 50, "skip": 0, "share": 1.0} if name != "equal_weight" else {})}
+    row = 21 * 10
+    for grid in (panel.open, panel.high, panel.low, panel.close, panel.volume):
+        grid[row : row + 2, 1] = np.nan
+    targets = build_strategy(name, parameters).targets(Knowledge(panel, Indicators(panel)))
+    assert targets.decided[row].tolist() == [1, 0, 1]
+    np.testing.assert_allclose(targets.weights[row], 1 / 3)
+    run = simulate(lay_out(panel, Rules()), targets, Rules(), Costs())
+    exits = run.closed_trips[:, kernel.TRIP_EXIT]
+    assert not ((exits >= row) & (exits <= row + 5)).any()
+
+
+def test_a_symbol_that_is_gone_leaves_its_weight_to_the_others():
+    """After the sessions at which accounts close out by default, nothing is kept back for it."""
+    assert Rules().halt_limit == PATIENCE
+    panel = make_panel(60, 2, actions=False)
+    panel.close[20:, 1] = np.nan
+    targets = build_strategy("equal_weight", {"every": 1}).targets(Knowledge(panel, Indicators(panel)))
+    assert targets.weights[28].tolist() == [0.5, 0.5]
+    assert targets.weights[29].tolist() == [1.0, 0.0]
+
+
+def test_between_rebalancings_the_decided_weights_stay(known):
+    """Rows without a decision repeat the row before, so nothing undecided can be traded."""
+    for name in ("equal_weight", "cross_sectional_momentum"):
+        targets = build_strategy(name, {"every": 21}).targets(known)
+        undecided = np.flatnonzero(~targets.decided.any(axis=1))
+        changed = undecided[(targets.weights[undecided] != targets.weights[undecided - 1]).any(axis=1)]
+        assert changed.size == 0
+        overlay = build_strategy("volatility_target", {"every": 1, "of": {"name": name, "every": 21}}).targets(known)
+        assert not overlay.weights[targets.weights == 0].any()
 
 
 def test_volatility_target_brings_volatility_to_the_target():
