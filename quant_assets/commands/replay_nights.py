@@ -56,7 +56,7 @@ def replay_nights(first: dt.date, last: dt.date, *, console: Console | None = No
     Raises
     ------
     UsageError
-        Where the dates cannot be had, or a vendor's key is set.
+        Where the dates cannot be had, or a vendor's key or an MLflow server is set.
     RunLockedError
         Where this replay is already going on in another process.
     """
@@ -64,6 +64,11 @@ def replay_nights(first: dt.date, last: dt.date, *, console: Console | None = No
     settings = load_settings()
     if not settings.is_embedded:
         raise UsageError("quant replay nights lives on the embedded history; unset ALPHA_VANTAGE_API_KEY for it.")
+    if settings.mlflow_tracking_uri:
+        raise UsageError(
+            "quant replay nights would replace the model versions of the MLflow server with its own; unset "
+            "MLFLOW_TRACKING_URI for it."
+        )
     universe_for(settings)
     calendar = new_york_calendar()
     plan = plan_nights(first, last, calendar, earliest=_first_session(settings), latest=PACKAGED_TODAY)
