@@ -90,7 +90,7 @@ def apply_corrections(quantiles: Floats, corrections: Floats, floor: Floats | fl
     middle = quantiles[..., MEDIAN, None]
     below = np.sort(np.minimum(moved[..., :MEDIAN], middle), axis=-1)
     above = np.sort(np.maximum(moved[..., MEDIAN + 1 :], middle), axis=-1)
-    return np.maximum(np.concatenate([below, middle, above], axis=-1), floor)
+    return np.asarray(np.maximum(np.concatenate([below, middle, above], axis=-1), floor))
 
 
 @numba.njit(cache=True, nogil=True)
