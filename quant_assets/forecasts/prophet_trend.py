@@ -37,6 +37,9 @@ __all__ = ["PORTFOLIO", "ProphetTrend"]
 PORTFOLIO = "portfolio"
 _DIGITS = 6
 """Decimals of the errors kept with a fit: a hundredth of a basis point."""
+_ALGORITHMS = ("LBFGS", "LBFGS", "Newton")
+"""In turn, until one comes to a result. L-BFGS cannot follow 3 of the 48 quarters of the packaged history, the same
+ones each time. It is tried twice, so that a process which the machine could not start, or ended, changes no number."""
 _SLOPE_DAYS = 365
 """The trend's last segment is straight, so two far points give its slope free of rounding."""
 
@@ -94,7 +97,7 @@ class ProphetTrend:
 
     def _parameters(self, origin: Origin, log_equity: Floats, prophet: Any) -> dict[str, Any]:
         """Slope of the last trend segment, and the errors of the curve over each horizon inside the window."""
-        curve, slope = self._curve(origin, log_equity, prophet)
+        curve, slope, algorithm = self._curve(origin, log_equity, prophet)
         quantiles, means, tails = [], [], []
         for horizon in range(1, self.horizon_days + 1):
             strayed = log_equity - curve
@@ -103,24 +106,38 @@ class ProphetTrend:
             quantiles.append(np.round(np.quantile(centred, LEVELS), _DIGITS).tolist())
             means.append(round(float(np.log(np.mean(np.exp(centred)))), _DIGITS))
             tails.append([_tail(centred, float(LEVELS[level])) for level in TAILS])
-        return {"slope_per_day": slope, "error_quantiles": quantiles, "error_means": means, "error_tails": tails}
+        errors_kept = {"error_quantiles": quantiles, "error_means": means, "error_tails": tails}
+        return {"algorithm": algorithm, "slope_per_day": slope} | errors_kept
 
-    def _curve(self, origin: Origin, log_equity: Floats, prophet: Any) -> tuple[Floats, float]:
-        """The fitted curve on the window's sessions, and the slope per calendar day after it."""
-        model = prophet(
-            n_changepoints=self.changepoints,
-            yearly_seasonality=False,
-            weekly_seasonality=False,
-            daily_seasonality=False,
-            uncertainty_samples=0,
-        )
+    def _curve(self, origin: Origin, log_equity: Floats, prophet: Any) -> tuple[Floats, float, str]:
+        """The fitted curve on the window's sessions, the slope per calendar day after it, and the algorithm."""
         dates = pd.DatetimeIndex(origin.sessions.astype("datetime64[ns]"))
-        model.fit(pd.DataFrame({"ds": dates, "y": log_equity}), seed=self.seed)
+        model, algorithm = self._optimised(pd.DataFrame({"ds": dates, "y": log_equity}), prophet)
         ahead = dates[-1] + pd.to_timedelta([1, 1 + _SLOPE_DAYS], unit="D")
         trend = np.asarray(model.predict(pd.DataFrame({"ds": dates.append(ahead)}))["trend"], dtype=np.float64)
         if not np.isfinite(trend).all():
             raise ValueError("the fit predicts no finite value")
-        return trend[:-2], float(trend[-1] - trend[-2]) / _SLOPE_DAYS
+        return trend[:-2], float(trend[-1] - trend[-2]) / _SLOPE_DAYS, algorithm
+
+    def _optimised(self, frame: pd.DataFrame, prophet: Any) -> tuple[Any, str]:
+        """The library's model, and the algorithm that fitted it."""
+        reason = ""
+        for algorithm in _ALGORITHMS:
+            model = prophet(
+                n_changepoints=self.changepoints,
+                yearly_seasonality=False,
+                weekly_seasonality=False,
+                daily_seasonality=False,
+                uncertainty_samples=0,
+            )
+            # Left alone, the library turns to Newton's method whenever the optimiser's process fails, for whatever
+            # reason, and says so nowhere.
+            model.stan_backend.set_options(newton_fallback=False)
+            try:
+                return model.fit(frame, seed=self.seed, algorithm=algorithm), algorithm
+            except RuntimeError as error:
+                reason = str(error).partition("\n")[0]
+        raise ValueError(f"no algorithm of the optimiser came to a result: {reason}")
 
     def forecast(self, origin: Origin, fits: Mapping[str, Fit], request: ForecastRequest) -> Forecast | Unavailable:
         """Today's value moved along the slope, spread by the errors of the fit."""

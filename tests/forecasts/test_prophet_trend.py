@@ -2,6 +2,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from prophet import Prophet
 
 from quant_assets.forecasts.distribution import FAILED, FITTED, ForecastRequest, Unavailable
 from quant_assets.forecasts.prophet_trend import PORTFOLIO, ProphetTrend
@@ -10,6 +11,31 @@ from tests.support.forecast_market import origin_of
 REFIT = dt.date(2010, 7, 1)
 MODEL = ProphetTrend(horizon_days=10)
 REQUEST = ForecastRequest(horizon_days=10, paths=100, seed=1)
+
+
+class Optimiser:
+    """The library's compiled model, whose process fails the first times."""
+
+    def __init__(self, model, failures):
+        self.model, self.failures, self.algorithms = model, failures, []
+
+    def optimize(self, **options):
+        self.algorithms.append(options["algorithm"])
+        if len(self.algorithms) <= self.failures:
+            raise RuntimeError("Error during optimization!\nCommand was killed")
+        return self.model.optimize(**options)
+
+
+def on_a_machine_that_fails(times):
+    """The library's class, and the optimiser that its objects share."""
+    optimiser = Optimiser(Prophet().stan_backend.model, times)
+
+    def made(**options):
+        model = Prophet(**options)
+        model.stan_backend.model = optimiser
+        return model
+
+    return made, optimiser
 
 
 def trending(count=500, daily=0.001, noise=0.004):
@@ -53,6 +79,32 @@ def test_a_short_history_is_a_reason():
     """Less than a year of returns is not fitted."""
     (fit,) = MODEL.fit([(REFIT, origin_of(trending(249), [1.0]))])
     assert (fit.status, fit.reason) == (FAILED, "249 returns are known, 250 are needed")
+
+
+def test_a_process_that_fails_once_changes_no_number():
+    """Where the optimiser's process fails once, the fit is the one of a quiet machine, not one of another method."""
+    origin = origin_of(trending(), [100.0])
+    prophet, optimiser = on_a_machine_that_fails(1)
+    assert MODEL._fit_one(REFIT, origin, prophet) == MODEL.fit([(REFIT, origin)])[0]
+    assert optimiser.algorithms == ["LBFGS", "LBFGS"]
+
+
+def test_another_algorithm_is_written_down():
+    """Where L-BFGS fails twice, Newton's method is used and the fit says so."""
+    origin = origin_of(trending(), [100.0])
+    prophet, optimiser = on_a_machine_that_fails(2)
+    fit = MODEL._fit_one(REFIT, origin, prophet)
+    assert (fit.status, fit.parameters["algorithm"]) == (FITTED, "Newton")
+    assert MODEL.fit([(REFIT, origin)])[0].parameters["algorithm"] == "LBFGS"
+    assert optimiser.algorithms == ["LBFGS", "LBFGS", "Newton"]
+
+
+def test_a_process_that_keeps_failing_is_a_reason():
+    """Where no algorithm comes to a result, the fit is recorded as failed."""
+    prophet, _ = on_a_machine_that_fails(3)
+    fit = MODEL._fit_one(REFIT, origin_of(trending(), [100.0]), prophet)
+    assert (fit.status, fit.parameters) == (FAILED, {})
+    assert "no algorithm of the optimiser came to a result: Error during optimization!" in fit.reason
 
 
 def test_nothing_due_costs_nothing():
