@@ -210,8 +210,29 @@ def _overnight(t: int, s: int, market: Floats) -> float:  # pragma: no cover
 
 
 @_compiled
+def _pay_fraction(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
+    t: int, s: int, market: Floats, book: Floats, ledger: Floats, trips: Floats, events: Floats
+) -> float:
+    """Sell the fraction of a share that a split has left at the last price; returns the whole shares held."""
+    held = book[SHARES, s]
+    whole = math.copysign(math.floor(abs(held) + _WHOLE_SLACK), held)
+    if whole == held:
+        return float(held)
+    paid = (held - whole) * _overnight(t, s, market)
+    ledger[CASH] += paid
+    book[CLOSE_QUANTITY, s] += abs(held - whole) / book[SPLIT, s]
+    book[CLOSE_VALUE, s] += abs(paid)
+    book[SHARES, s] = whole
+    _log(t, s, CASH_IN_LIEU, paid, ledger, events)
+    if whole == 0.0:  # a reverse split has paid out all there was
+        book[SHARES, s] = 0.0  # not minus zero
+        _record(t, s, np.nan, book, ledger, trips)
+    return whole
+
+
+@_compiled
 def _act(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
-    t: int, s: int, market: Floats, terms: Floats, book: Floats, ledger: Floats, events: Floats
+    t: int, s: int, market: Floats, terms: Floats, book: Floats, ledger: Floats, trips: Floats, events: Floats
 ) -> None:
     """Split, then dividend, of symbol ``s`` at session ``t``, for the shares held overnight."""
     split, dividend = market[SPLIT_RATIO, t, s], market[DIVIDEND, t, s]
@@ -224,13 +245,7 @@ def _act(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arg
     if held == 0.0:
         return
     if split != 1.0 and terms[WHOLE] != 0.0:
-        whole = math.copysign(math.floor(abs(held) + _WHOLE_SLACK), held)
-        if whole != held:
-            paid = (held - whole) * _overnight(t, s, market)
-            ledger[CASH] += paid
-            book[RECEIVED, s] += paid
-            book[SHARES, s] = held = whole
-            _log(t, s, CASH_IN_LIEU, paid, ledger, events)
+        held = _pay_fraction(t, s, market, book, ledger, trips, events)
     if dividend != 0.0:
         paid = held * dividend
         ledger[CASH] += paid
@@ -449,7 +464,7 @@ def _trade_session(  # noqa: PLR0917  # pragma: no cover - numba knows no keywor
     if clock[EVENTFUL, t] != 0.0:
         for s in range(symbols):
             if market[SPLIT_RATIO, t, s] != 1.0 or market[DIVIDEND, t, s] != 0.0:
-                _act(t, s, market, terms, book, ledger, events)
+                _act(t, s, market, terms, book, ledger, trips, events)
     if ledger[ORDERS] > 0.0:
         _fill(t, market, terms, book, ledger, trips, events)
     _mark(t, market, book, ledger)

@@ -136,7 +136,7 @@ TRADES = Table(
         Column("pnl", "DOUBLE", "Profit with dividends and after costs; of an open trip at the mark.", "currency"),
         Column("trade_return", "DOUBLE", "Profit over the value opened.", "fraction"),
         Column("costs", "DOUBLE", "Trading costs and borrow fees of the trip.", "currency"),
-        Column("dividends", "DOUBLE", "Dividends received (short: paid, negative) and cash in lieu.", "currency"),
+        Column("dividends", "DOUBLE", "Dividends received (short: paid, negative).", "currency"),
         Column("split_ratio", "DOUBLE", "Product of the splits while the trip was open.", "ratio"),
     ),
 )

@@ -263,6 +263,21 @@ def test_whole_shares_round_towards_zero_and_splits_pay_cash_in_lieu():
     assert account.cash == pytest.approx(cash + fraction * panel.close[2, 0] / 1.5)
 
 
+@pytest.mark.parametrize(("weight", "pnl"), [(1.0, -150.0), (-1.0, 150.0)])
+def test_a_reverse_split_that_leaves_nothing_ends_the_round_trip(weight, pnl):
+    """Three shares that become 0.3 of one are paid out whole, and the trip is booked with its loss or gain."""
+    panel = make_panel(6, 1, actions=False)
+    panel.open[:] = panel.close[:] = np.array([100, 100, 50, 500, 500, 500.0])[:, None]
+    panel.split[3, 0] = 0.1
+    rules = Rules(whole_shares=True, capital=350, borrow_rate_ann=0.0)
+    run = simulate(lay_out(panel, rules), once(panel, 0, [weight]), rules, FREE)
+    assert run.equity[-1] == pytest.approx(350 + pnl)
+    trip = run.closed_trips[0]
+    assert (trip[kernel.TRIP_EXIT], trip[kernel.TRIP_PNL]) == (3, pytest.approx(pnl))
+    assert trip[kernel.TRIP_EXIT_PRICE] == pytest.approx(500)
+    assert len(run.trips) == 1
+
+
 def test_ruin_ends_the_account():
     """A short that loses everything is closed, stays at zero, and is logged."""
     panel = make_panel(6, 1, actions=False)
@@ -300,15 +315,18 @@ def test_impact_uses_volume_and_volatility_known_at_the_decision(panel):
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 10_000), often=st.floats(0.05, 1.0), reinvest=st.booleans())
-def test_round_trips_add_up_to_the_account(seed, often, reinvest):
+@given(
+    seed=st.integers(0, 10_000), often=st.floats(0.05, 1.0), reinvest=st.booleans(), capital=st.sampled_from([300, 1e5])
+)
+def test_round_trips_add_up_to_the_account(seed, often, reinvest, capital):
     """Profit of all round trips, open ones at their mark, is the account's profit: no cent is lost between them."""
     panel = make_panel(50, 3, seed=seed, gaps=0.1)
     rng = np.random.default_rng(seed)
     weights = rng.choice([-0.3, 0.0, 0.3], panel.shape)
     targets = Targets(weights, (rng.random(panel.shape) < often).astype(np.uint8))
-    rules = Rules(reinvest_dividends=reinvest, margin_rate_ann=0.0)
-    run = simulate(lay_out(panel, rules), targets, rules, Costs(minimum=1.0))
+    whole = capital < 1000  # few enough shares for reverse splits to leave nothing
+    rules = Rules(reinvest_dividends=reinvest, margin_rate_ann=0.0, capital=capital, whole_shares=whole)
+    run = simulate(lay_out(panel, rules), targets, rules, Costs(minimum=capital / 1e5))
     assert run.trips[:, kernel.TRIP_PNL].sum() == pytest.approx(run.equity[-1] - rules.capital, abs=1e-6)
 
 
