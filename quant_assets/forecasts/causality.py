@@ -1,4 +1,8 @@
-"""Proof that a past forecast used nothing later than its origin: make it again with the future turned to noise."""
+"""Proof that a past forecast used no price later than its origin: make it again with the future turned to noise.
+
+Closes up to the origin stay adjusted as they are tonight. That a later dividend moves old origins of a share portfolio,
+whose shares are valued at adjusted closes, is therefore not seen here.
+"""
 
 from __future__ import annotations
 

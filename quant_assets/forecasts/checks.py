@@ -87,7 +87,11 @@ def positions_have_fresh_prices(warehouse: dg.ResourceParam[Warehouse]) -> dg.As
 
 @dg.asset_check(
     asset=asset_key(ROLLING_ORIGINS),
-    description="One past forecast, another one every night, comes out the same when all later prices are noise.",
+    description=(
+        "One past forecast, another one every night, comes out the same when all later prices are noise. Earlier "
+        "prices stay adjusted as they are tonight: that later dividends move old origins of share portfolios is not "
+        "seen."
+    ),
 )
 def forecasts_do_not_look_ahead(
     warehouse: dg.ResourceParam[Warehouse], universe: dg.ResourceParam[Universe]

@@ -96,7 +96,8 @@ class Holdings:
         Parameters
         ----------
         prices : Floats
-            Shape (n_symbols,): adjusted closes of the session; ignored where not included.
+            Shape (n_symbols,): adjusted closes of the session; ignored where not included. On a past session they hold
+            the dividends paid since, and so do the positions of shares.
         included : Bools, optional
             Shape (n_symbols,): holdings that take part. The weights of the others go to those that do, in proportion;
             the shares of the others are not there.

@@ -2,7 +2,8 @@
 
 Origins are exchange sessions whose number is a multiple of the step, so a longer history moves none. At an origin
 nothing later is seen: parameters were fitted before the quarter, returns end at the origin, corrections use outcomes
-known by then, and the portfolio is today's shares at the origin's prices, or today's weights set anew.
+known by then, and the portfolio is today's shares at the origin's prices, or today's weights set anew. The origin's
+prices are adjusted by what is known tonight, so later dividends change the weights of a share portfolio.
 """
 
 from __future__ import annotations

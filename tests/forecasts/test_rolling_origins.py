@@ -6,12 +6,13 @@ import pytest
 
 from quant_assets.forecasts import causality
 from quant_assets.forecasts.causality import models_that_look_ahead, origin_to_prove
-from quant_assets.forecasts.distribution import FAILED
+from quant_assets.forecasts.distribution import FAILED, ForecastRequest
 from quant_assets.forecasts.history import price_history
 from quant_assets.forecasts.models import MODEL_NAMES
 from quant_assets.forecasts.parameters import BLEND, FILTERED_SIMULATION, MEDIAN, PROPHET, RANDOM_WALK
+from quant_assets.forecasts.random_walk import RandomWalk
 from quant_assets.forecasts.record import Record, record_from_frame, record_rows
-from quant_assets.forecasts.refits import fit_table, quarter_of
+from quant_assets.forecasts.refits import fit_table, make_origin, quarter_of
 from quant_assets.forecasts.rolling_origins import corrections_at, extend_record
 from quant_assets.foundation.calendar import new_york_calendar
 from quant_assets.foundation.point_in_time import corrupted_after
@@ -63,6 +64,28 @@ def test_corrupting_the_future_changes_nothing():
     session = int(np.searchsorted(CALENDAR.sessions, np.datetime64(end)))
     assert same(corrupted.known_by(session), extension.record.known_by(session))
     assert not same(corrupted, extension.record)
+
+
+@pytest.mark.parametrize(("holdings", "moves"), [(weights(AA=0.6, BB=0.4), False), (shares(AA=600, BB=200), True)])
+def test_a_later_dividend_moves_old_origins_of_shares_alone(holdings, moves):
+    """A dividend lowers every adjusted close before it: weights are set anew and stay, those of shares shift.
+
+    The second case is a limit that the documentation states: the base follows the adjusted closes.
+    """
+    frame = closes(["AA", "BB"], 420)
+    ex_date = frame["date"].unique().sort().to_list()[-10]
+    is_lowered = (pl.col("symbol") == "AA") & (pl.col("date") < ex_date)
+    later = frame.with_columns(close=pl.when(is_lowered).then(pl.col("close") * 0.9).otherwise("close"))
+    histories = [history_of(one, holdings.symbols).until(380) for one in (frame, later)]
+    before, after = (
+        make_origin(one, holdings, 380, included=np.array([True, True]), settings=QUICK) for one in histories
+    )
+    np.testing.assert_allclose(after.returns, before.returns, rtol=0, atol=1e-14)
+    walks = [
+        RandomWalk().forecast(origin, {}, ForecastRequest(QUICK.horizon_days, 100, 1)) for origin in (before, after)
+    ]
+    assert (after.positions.base == pytest.approx(before.positions.base, rel=1e-12)) != moves
+    assert np.allclose(walks[0].quantiles, walks[1].quantiles, rtol=1e-9, atol=0) != moves
 
 
 def test_night_by_night_gives_what_one_go_gives():
