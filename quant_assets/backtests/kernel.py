@@ -44,7 +44,8 @@ def _compiled(function: Function) -> Function:
 # Rows of the book, one column per symbol.
 SHARES, TARGET, WORKING, DELTA, FEE = range(5)
 OPENED_AT, OPEN_QUANTITY, OPEN_VALUE, CLOSE_QUANTITY, CLOSE_VALUE, RECEIVED, SPENT, SPLIT = range(5, 13)
-BOOK_FIELDS = 13
+REST = 13  # shares of the order of this session that the participation cap leaves for later
+BOOK_FIELDS = 14
 
 # The ledger: what belongs to the account as a whole. TRADED to PAID are of the current session.
 CASH, EQUITY, GROSS, NET, TRADED, COSTS, FINANCING, PAID, ORDERS, RUINED, TRIPS, EVENTS, SESSIONS = range(13)
@@ -296,9 +297,12 @@ def _plan(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only ar
         if whole:
             wanted = math.copysign(math.floor(abs(wanted) + _WHOLE_SLACK), wanted)
         delta = wanted - book[SHARES, s]
+        rest = 0.0
         if capped:
             most = _most(t, s, market, terms)
+            rest = max(abs(delta) - most, 0.0)
             delta = min(max(delta, -most), most)
+        book[REST, s] = rest if rest * paid > dust else 0.0
         if abs(delta) * paid <= dust:
             delta = 0.0
         fee = charge(delta, paid, market[IMPACT, t, s], terms)
@@ -365,7 +369,6 @@ def _fill(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only ar
         return
     if scale < 1.0:
         _log(t, -1, SCALED, scale, ledger, events)
-    limited = terms[PARTICIPATION] > 0.0
     orders = 0
     for s in range(book.shape[1]):
         if book[WORKING, s] == 0.0:
@@ -375,7 +378,7 @@ def _fill(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only ar
             orders += 1
             continue
         delta = book[DELTA, s]
-        capped = limited and delta != 0.0 and abs(delta) >= _most(t, s, market, terms) * (1.0 - _ROUNDING)
+        capped = book[REST, s] > 0.0
         book[WORKING, s] = 1.0 if capped else 0.0
         if capped:
             _log(t, s, CAPPED, delta, ledger, events)

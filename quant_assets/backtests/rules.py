@@ -35,7 +35,10 @@ class Rules(BaseModel):
     )
     whole_shares: bool = Field(default=False, description="Round positions towards zero to whole shares.")
     participation: float = Field(
-        default=0.0, ge=0, le=1, description="Most of a session's volume that one fill may take; 0 is no cap."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Most of a session's volume that one fill may take; 0 is no cap, an unknown volume caps nothing.",
     )
     borrow_rate_ann: float = Field(default=0.03, ge=0, le=1, description="Fee on the value of short positions.")
     margin_rate_ann: float = Field(default=0.06, ge=0, le=1, description="Interest on borrowed cash.")

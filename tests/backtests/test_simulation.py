@@ -244,6 +244,29 @@ def test_the_participation_cap_spreads_an_order_over_sessions():
     assert held[:5] == [0, 100, 200, 300, 400]
 
 
+def test_an_order_outlives_sessions_whose_cap_is_below_one_share():
+    """Where the cap leaves not one whole share the order waits, is logged, and goes on; a full fill ends it."""
+    panel = make_panel(6, 1, actions=False)
+    panel.open[:] = panel.close[:] = 10.0
+    panel.volume[:, 0] = [1000, 9, 40, 9, 60, np.nan]
+    rules = Rules(participation=0.1, whole_shares=True, capital=100)
+    run = simulate(lay_out(panel, rules), once(panel, 0, [1.0]), rules, FREE)
+    assert (run.path[kernel.PATH_TRADED] / 10).tolist() == [0, 0, 4, 0, 6, 0]
+    assert [(int(e[0]), int(e[2]), e[3]) for e in run.events] == [
+        (t, kernel.CAPPED, n) for t, n in ((1, 0), (2, 4), (3, 0))
+    ]
+
+
+def test_an_unknown_volume_caps_nothing():
+    """Without a volume the whole order is filled."""
+    panel = make_panel(4, 1, actions=False)
+    panel.volume[:] = np.nan
+    rules = Rules(participation=0.01)
+    run = simulate(lay_out(panel, rules), once(panel, 0, [1.0]), rules, FREE)
+    assert run.path[kernel.PATH_TRADED, 1] == pytest.approx(rules.capital)
+    assert run.event_count == 0
+
+
 def test_whole_shares_round_towards_zero_and_splits_pay_cash_in_lieu():
     """Positions are whole; the fraction that a split leaves is paid out at the price before it."""
     panel = make_panel(5, 1, actions=False)

@@ -74,11 +74,12 @@ class SlowAccount:
             asked = sum(abs(self.orders[s]) * (money if by_weight else prices[s]) for s in live)
             free = max(self.rules.max_leverage * money - fixed, 0.0)
             scale = 1.0 if asked <= free * (1 + 1e-12) else free / asked
-            trades = {}
+            trades, rest = {}, {}
             for s in live:
                 wanted = self.orders[s] * scale * (money / prices[s] if by_weight else 1.0)
                 change = _whole(wanted, self.rules.whole_shares) - self.shares[s]
                 capped = min(max(change, -self._cap(t, s)), self._cap(t, s))
+                rest[s] = (abs(change) - self._cap(t, s)) * prices[s] > 1e-8 * equity
                 trades[s] = capped if abs(capped) * prices[s] > 1e-8 * equity else 0.0
             again = sum(self._fee(t, s, n, prices[s]) for s, n in trades.items())
             if abs(again - cost) < 1e-13 * equity:
@@ -89,7 +90,7 @@ class SlowAccount:
             self.cash -= n * prices[s] + fee
             self.shares[s] += n
             self.spent += fee
-            if n == 0 or abs(n) < self._cap(t, s) * (1 - 1e-12):
+            if not rest[s]:
                 del self.orders[s]
 
     def _cap(self, t, s):
