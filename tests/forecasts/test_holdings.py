@@ -20,6 +20,16 @@ def test_shares_are_valued_at_the_price_and_cash_is_added():
     assert not positions.is_long_only
 
 
+def test_shares_that_miss_a_split_are_worth_less_without_a_word():
+    """After 2 for 1 every close halves: the old number is worth half, the doubled one as much as before."""
+    before, after = np.array([100.0, 40.0]), np.array([50.0, 40.0])
+    old, new = shares(IBM=10, AAPL=5), shares(IBM=20, AAPL=5)
+    assert old.at(after).values[0] == 0.5 * old.at(before).values[0]
+    assert new.at(after) == Positions(pytest.approx(old.at(before).values), 0.0)
+    assert new.portfolio_id != old.portfolio_id
+    assert weights(IBM=0.6, AAPL=0.4).at(after).value == weights(IBM=0.6, AAPL=0.4).at(before).value
+
+
 def test_weights_have_the_stated_value_at_any_price():
     """Weights are set anew at every origin, and what they leave is cash."""
     holdings = weights(IBM=0.5, AAPL=0.3)
