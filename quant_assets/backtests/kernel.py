@@ -4,8 +4,9 @@
 it for one, so both give bit-identical accounts. Order of a session t, all of it in ``advance``:
 
 1. borrow fees and interest since the session before; 2. splits, then dividends, of shares held overnight;
-3. orders decided at the close of t-1 or before are filled (open or close of t); 4. positions are marked at the
-close; a symbol without bars for too long is closed out; 5. targets decided at this close become orders.
+3. orders decided at the close of t-1 or before are filled (open or close of t); 4. dividends are reinvested at the
+close; 5. positions are marked at the close; a symbol without bars for too long is closed out; 6. targets decided at
+this close become orders.
 
 Symbols used here: t session, s symbol, w weight. Everything compiled lives in this one file on purpose: numba's
 cache on disk notices a changed file, not a changed callee in another file. No fast-math, so results do not depend
@@ -45,7 +46,8 @@ def _compiled(function: Function) -> Function:
 SHARES, TARGET, WORKING, DELTA, FEE = range(5)
 OPENED_AT, OPEN_QUANTITY, OPEN_VALUE, CLOSE_QUANTITY, CLOSE_VALUE, RECEIVED, SPENT, SPLIT = range(5, 13)
 REST = 13  # shares of the order of this session that the participation cap leaves for later
-BOOK_FIELDS = 14
+ENTITLED = 14  # shares whose dividend of this session is to be reinvested
+BOOK_FIELDS = 15
 
 # The ledger: what belongs to the account as a whole. TRADED to PAID are of the current session.
 CASH, EQUITY, GROSS, NET, TRADED, COSTS, FINANCING, PAID, ORDERS, RUINED, TRIPS, EVENTS, SESSIONS = range(13)
@@ -253,16 +255,44 @@ def _act(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arg
         ledger[PAID] += paid
         book[RECEIVED, s] += paid
         if terms[REINVEST] != 0.0 and held > 0.0:
-            if not market[PRICE, t, s] > 0.0:
-                _log(t, s, NOT_REINVESTED, paid, ledger, events)
-                return
-            added = paid / market[MARK, t, s]
-            if terms[WHOLE] != 0.0:
-                added = math.floor(added + _WHOLE_SLACK)
-            ledger[CASH] -= added * market[MARK, t, s]
-            book[SHARES, s] += added
-            book[OPEN_QUANTITY, s] += added / book[SPLIT, s]
-            book[OPEN_VALUE, s] += added * market[MARK, t, s]
+            book[ENTITLED, s] = held
+
+
+@_compiled
+def _reinvest(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
+    t: int, s: int, floor: float, market: Floats, terms: Floats, book: Floats, ledger: Floats, events: Floats
+) -> None:
+    """Buy at the close for the dividends of what is still held of ``s``, with what the orders left of them.
+
+    ``floor`` is the cash below which this would make debt that was not there before the dividends.
+    """
+    kept = min(book[ENTITLED, s], book[SHARES, s])
+    book[ENTITLED, s] = 0.0
+    if not kept > 0.0:
+        return
+    paid = kept * market[DIVIDEND, t, s]
+    if not market[PRICE, t, s] > 0.0:
+        _log(t, s, NOT_REINVESTED, paid, ledger, events)
+        return
+    added = min(paid, max(ledger[CASH] - floor, 0.0)) / market[MARK, t, s]
+    if terms[WHOLE] != 0.0:
+        added = math.floor(added + _WHOLE_SLACK)
+    ledger[CASH] -= added * market[MARK, t, s]
+    book[SHARES, s] += added
+    book[OPEN_QUANTITY, s] += added / book[SPLIT, s]
+    book[OPEN_VALUE, s] += added * market[MARK, t, s]
+
+
+@_compiled
+def _reinvest_all(  # noqa: PLR0917  # pragma: no cover - numba knows no keyword-only arguments
+    t: int, floor: float, market: Floats, clock: Floats, terms: Floats, book: Floats, ledger: Floats, events: Floats
+) -> None:
+    """Reinvest the dividends of the session, symbol by symbol."""
+    if clock[EVENTFUL, t] == 0.0 or terms[REINVEST] == 0.0:
+        return
+    for s in range(book.shape[1]):
+        if book[ENTITLED, s] > 0.0:
+            _reinvest(t, s, floor, market, terms, book, ledger, events)
 
 
 @_compiled
@@ -464,12 +494,14 @@ def _trade_session(  # noqa: PLR0917  # pragma: no cover - numba knows no keywor
     if ledger[SESSIONS] > 0.0 and not _is_idle(terms, ledger):
         _finance(t, market, clock[ELAPSED, t], terms, book, ledger)
     ledger[SESSIONS] += 1.0
+    floor = min(ledger[CASH], 0.0)
     if clock[EVENTFUL, t] != 0.0:
         for s in range(symbols):
             if market[SPLIT_RATIO, t, s] != 1.0 or market[DIVIDEND, t, s] != 0.0:
                 _act(t, s, market, terms, book, ledger, trips, events)
     if ledger[ORDERS] > 0.0:
         _fill(t, market, terms, book, ledger, trips, events)
+    _reinvest_all(t, floor, market, clock, terms, book, ledger, events)
     _mark(t, market, book, ledger)
     if clock[EVENTFUL, t] != 0.0:
         for s in range(symbols):

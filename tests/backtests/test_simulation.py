@@ -148,6 +148,36 @@ def test_dividends_are_paid_in_cash_or_reinvested():
     assert again.equity[5] == pytest.approx(shares * (1 + 2.0 / panel.close[3, 0]) * panel.close[5, 0])
 
 
+@pytest.mark.parametrize(("wanted", "kept"), [(0.0, 0.0), (0.5, 0.5)])
+def test_only_dividends_of_what_is_still_held_are_reinvested(wanted, kept):
+    """Shares bought at the close of the ex-date are not there to be sold at its open, and no debt is made for them."""
+    panel = make_panel(6, 1, actions=False)
+    panel.open[:] = panel.close[:] = 10.0
+    panel.close[3:] = 8.0
+    panel.dividend[3, 0] = 1.0
+    weights, decided = np.zeros((6, 1)), np.zeros((6, 1), dtype=np.uint8)
+    weights[0], decided[0], weights[2], decided[2] = 1.0, 1, wanted, 1
+    rules = Rules(reinvest_dividends=True)
+    account, terms, market = open_account(1, rules.capital), rules.terms(FREE), lay_out(panel, rules)
+    for t in range(4):
+        account = step(account, market, np.where(decided[t], weights[t], np.nan), terms)
+    # 10,000 shares receive 10,000; half of 110,000 at the open are 5,500 shares, and 5,500 are reinvested at 8.
+    held = kept * 110_000 / 10
+    assert account.shares[0] == pytest.approx(held + held / 8)
+    assert account.cash == pytest.approx(110_000 - held * 10 - held)
+
+
+def test_reinvesting_makes_no_debt_where_orders_have_spent_the_dividend():
+    """An order for everything takes the dividend's cash too, and nothing is left to reinvest."""
+    panel = make_panel(6, 1, actions=False)
+    panel.dividend[3, 0] = 1.0
+    rules = Rules(reinvest_dividends=True)
+    account, terms, market = open_account(1, rules.capital), rules.terms(FREE), lay_out(panel, rules)
+    for _ in range(6):
+        account = step(account, market, np.array([1.0]), terms)
+        assert account.cash >= -1e-7
+
+
 def test_short_positions_pay_dividends_and_borrow_fees():
     """A short pays the dividend and the fee of every calendar day, and gains what the price falls."""
     panel = make_panel(6, 1, actions=False)

@@ -15,6 +15,7 @@ class SlowAccount:
         self.cash = rules.capital
         self.shares = [0.0] * panel.shape[1]
         self.orders = {}
+        self.entitled = {}
         self.marks = [0.0] * panel.shape[1]
         self.idle = [0] * panel.shape[1]
         self.equity = rules.capital
@@ -54,10 +55,16 @@ class SlowAccount:
             paid = self.shares[s] * dividend
             self.cash += paid
             if paid > 0 and self.rules.reinvest_dividends and self._price(t, s) is not None:
-                close = float(self.panel.close[t, s])
-                bought = _whole(paid / close, self.rules.whole_shares)
-                self.shares[s] += bought
-                self.cash -= bought * close
+                self.entitled[s] = self.shares[s]
+
+    def _reinvest(self, t, floor):
+        for s, before in self.entitled.items():
+            close, kept = float(self.panel.close[t, s]), max(min(before, self.shares[s]), 0)
+            money = min(kept * float(self.panel.dividend[t, s]), max(self.cash - floor, 0))
+            bought = _whole(money / close, self.rules.whole_shares)
+            self.shares[s] += bought
+            self.cash -= bought * close
+        self.entitled = {}
 
     def _fill(self, t):
         prices = [self._price(t, s) for s in range(len(self.shares))]
@@ -103,9 +110,11 @@ class SlowAccount:
         if self.ruined:
             return
         self._overnight(days)
+        floor = min(self.cash, 0)
         self._actions(t)
         if self.orders:
             self._fill(t)
+        self._reinvest(t, floor)
         for s in range(len(self.shares)):
             has_bar = self.panel.close[t, s] > 0
             self.idle[s] = 0 if has_bar else self.idle[s] + 1
