@@ -89,7 +89,10 @@ def test_a_later_dividend_moves_old_origins_of_shares_alone(holdings, moves):
 
 
 def test_night_by_night_gives_what_one_go_gives():
-    """Extending the record session by session ends in the same record and the same fits."""
+    """Extending the record session by session ends in the same fits and the same record.
+
+    Fits first, since two of them can differ where the machine fails an optimiser: the message then names the algorithm.
+    """
     frame, holdings, extension = judged_market()
     dates = frame["date"].unique().sort().to_list()
     grown = whole_record(frame, holdings, until=dates[-70])
@@ -99,8 +102,9 @@ def test_night_by_night_gives_what_one_go_gives():
         assert step.changed.sum() <= QUICK.horizon_days * 3
         fits += step.new_fits
         grown = step
-    assert same(grown.record, extension.record)
     assert fit_table(fits) == fit_table(extension.new_fits)
+    for name in ("sessions", "raw", "corrected", "realised"):
+        np.testing.assert_array_equal(getattr(grown.record, name), getattr(extension.record, name), err_msg=name)
 
 
 def test_a_longer_past_moves_no_origin_and_no_refit():
