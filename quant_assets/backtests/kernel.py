@@ -198,9 +198,9 @@ def _finance(t: int, market: Floats, elapsed: float, terms: Floats, book: Floats
                 value = -book[SHARES, s] * market[MARK, t - 1, s]
                 book[SPENT, s] += value * terms[BORROW] * elapsed
                 short += value
-    cash = ledger[CASH]
-    # Proceeds of a short sale stay with the lender as collateral and earn nothing.
-    interest = cash * terms[MARGIN] if cash < 0.0 else max(cash - short, 0.0) * terms[INTEREST]
+    # Proceeds of a short sale stay with the lender as collateral: they earn nothing and pay for no long position.
+    free = ledger[CASH] - short
+    interest = free * terms[MARGIN] if free < 0.0 else free * terms[INTEREST]
     due = (short * terms[BORROW] - interest) * elapsed
     ledger[CASH] -= due
     ledger[FINANCING] = due
@@ -517,7 +517,10 @@ def _trade_session(  # noqa: PLR0917  # pragma: no cover - numba knows no keywor
 
 @_compiled
 def _is_idle(terms: Floats, ledger: Floats) -> bool:  # pragma: no cover
-    """Whether a night costs and earns nothing: no short position, no debt, no interest on cash."""
+    """Whether a night costs and earns nothing: no short position, no debt, no interest on cash.
+
+    Without a short position all cash is free, so that the cash alone tells of debt.
+    """
     indebted = ledger[CASH] < -_ROUNDING * ledger[EQUITY]
     return not (indebted or ledger[GROSS] != ledger[NET] or terms[INTEREST] != 0.0)
 

@@ -41,8 +41,12 @@ class Rules(BaseModel):
         description="Most of a session's volume that one fill may take; 0 is no cap, an unknown volume caps nothing.",
     )
     borrow_rate_ann: float = Field(default=0.03, ge=0, le=1, description="Fee on the value of short positions.")
-    margin_rate_ann: float = Field(default=0.06, ge=0, le=1, description="Interest on borrowed cash.")
-    cash_rate_ann: float = Field(default=0.0, ge=0, le=1, description="Interest on free cash.")
+    margin_rate_ann: float = Field(
+        default=0.06, ge=0, le=1, description="Interest on what cash lacks of the value of short positions."
+    )
+    cash_rate_ann: float = Field(
+        default=0.0, ge=0, le=1, description="Interest on cash beyond the value of short positions."
+    )
     reinvest_dividends: bool = Field(
         default=False, description="Buy shares at the ex-date's close, free of cost, instead of taking cash."
     )

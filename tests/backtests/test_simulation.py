@@ -191,6 +191,22 @@ def test_short_positions_pay_dividends_and_borrow_fees():
     assert run.equity[5] == pytest.approx(expected - shares * panel.close[5, 0])
 
 
+@pytest.mark.parametrize(
+    ("long", "short", "lent"), [(1.5, 0.5, 0.5), (1.0, 0.5, 0.0), (0.5, 0.5, -0.5), (1.5, 0.0, 0.5)]
+)
+def test_short_sales_finance_no_long_position(long, short, lent):
+    """Margin interest falls on what longs cost beyond the equity, whatever shorts have brought in; the rest earns."""
+    panel = make_panel(3, 2, actions=False)
+    panel.open[:] = panel.close[:] = 10.0
+    rules = Rules(max_leverage=3, borrow_rate_ann=0.02, margin_rate_ann=0.08, cash_rate_ann=0.04)
+    run = simulate(lay_out(panel, rules), once(panel, 0, [long, -short]), rules, FREE)
+    years = (panel.dates[2] - panel.dates[1]).astype(int) / 365
+    # The first night is all cash and earns interest before the fill.
+    base = run.equity[1]
+    expected = base * (lent * (0.08 if lent > 0 else 0.04) + short * 0.02) * years
+    assert run.path[kernel.PATH_FINANCING, 2] == pytest.approx(expected)
+
+
 def test_a_missing_bar_fills_nothing_and_keeps_the_last_price():
     """An order waits through a halt, the position keeps its mark, and the log says so."""
     panel = make_panel(8, 2, actions=False)

@@ -39,7 +39,8 @@ class SlowAccount:
     def _overnight(self, days):
         r = self.rules
         short = sum(-n * m for n, m in zip(self.shares, self.marks, strict=True) if n < 0)
-        interest = self.cash * r.margin_rate_ann if self.cash < 0 else max(self.cash - short, 0) * r.cash_rate_ann
+        free = self.cash - short
+        interest = free * (r.margin_rate_ann if free < 0 else r.cash_rate_ann)
         self.cash -= (short * r.borrow_rate_ann - interest) * days / 365
 
     def _actions(self, t):
