@@ -37,6 +37,8 @@ class Inputs:
         Symbol that stands for the market.
     tried : mapping of Trial to float
         Sharpe ratios of what was asked for in earlier calls; they deflate those of a new one.
+    nightly : mapping of Trial to float
+        Sharpe ratios of the default set as it is stored; they deflate those of any request.
     """
 
     bars: pl.DataFrame = field(repr=False)
@@ -47,6 +49,7 @@ class Inputs:
     indices: tuple[str, ...] = ()
     market: str | None = None
     tried: Mapping[Trial, float] = field(default_factory=dict, repr=False)
+    nightly: Mapping[Trial, float] = field(default_factory=dict, repr=False)
 
     def panel(self, symbols: tuple[str, ...]) -> PricePanel:
         """Prices of some symbols."""

@@ -18,7 +18,7 @@ from quant_assets.backtests.market import lay_out
 from quant_assets.backtests.records import run_records, sweep_records
 from quant_assets.backtests.rules import Rules
 from quant_assets.backtests.sweep import expand, sweep
-from quant_assets.backtests.trials import Trial, trial_of, trials_of
+from quant_assets.backtests.trials import trial_of, trials_of
 from quant_assets.foundation.errors import UsageError
 from quant_assets.strategies import STRATEGIES, Indicators, Knowledge, build_strategy, strategy_class
 
@@ -101,7 +101,7 @@ def perform(inputs: Inputs, request: Request, on_progress: Callable[[int, int], 
         for strategy in chosen:
             found.append(backtest(strategy, _from_first_prediction(bench, strategy.name)))
             report(len(found), len(benches) * len(chosen))
-    results = _deflated(found, inputs.tried if request.strategy else {})
+    results = _deflated(found, inputs) if request.strategy else _deflated(found)
     runs = run_records(results, origin=request.origin, market=inputs.market)
     return Outcome(request.origin, results, runs, inputs.market)
 
@@ -124,7 +124,7 @@ def _swept(benches: dict[str, Bench], inputs: Inputs, request: Request, report: 
         for i, label in enumerate(found.labels)
         for j, variant in enumerate(variants)
     }
-    trials = trials_of(here, inputs.tried)
+    trials = trials_of(here, inputs.tried, inputs.nightly)
     results = tuple(
         backtest(variants[column], benches[found.labels[row]], trials=trials)
         for row, column in found.best(request.keep)
@@ -134,10 +134,13 @@ def _swept(benches: dict[str, Bench], inputs: Inputs, request: Request, report: 
     return Outcome(SWEEP, results, pl.concat([full, rest]), inputs.market)
 
 
-def _deflated(found: list[Backtest], earlier: Mapping[Trial, float]) -> tuple[Backtest, ...]:
-    """Every run of a call is a variant somebody could pick, so each Sharpe ratio is discounted for all."""
+def _deflated(found: list[Backtest], inputs: Inputs | None = None) -> tuple[Backtest, ...]:
+    """Every run of a call is a variant somebody could pick, so each Sharpe ratio is discounted for all.
+
+    With ``inputs`` also for what was tried before; the default set was chosen before any result and counts itself.
+    """
     here = {trial_of(one.strategy, one.bench): one.measures.sharpe for one in found}
-    trials = trials_of(here, earlier)
+    trials = trials_of(here, inputs.tried, inputs.nightly) if inputs else trials_of(here, {})
     return tuple(replace(one, trials=trials) for one in found)
 
 

@@ -15,6 +15,7 @@ from quant_assets.backtests.trials import Trial
 from quant_assets.foundation.errors import DataError
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.foundation.tables import Table
+from quant_assets.strategies import STRATEGIES, build_strategy, parameters_json
 
 __all__ = ["read_inputs", "report_path", "store_outcome", "write_reports"]
 
@@ -56,7 +57,16 @@ _TRIED = """
 SELECT strategy, parameters, symbols, start_date, rules, costs, sharpe FROM backtests.runs
 WHERE origin <> ? ORDER BY end_date
 """
+# The set of the last night: the symbols, rules and costs of the default rows, also where a request has taken one over.
+_NIGHTLY = """
+SELECT strategy, parameters, symbols, start_date, rules, costs, sharpe FROM backtests.runs
+WHERE
+    (symbols, rules, costs, end_date)
+    IN (SELECT (symbols, rules, costs, end_date) FROM backtests.runs WHERE origin = ?)
+ORDER BY origin = ?
+"""
 _NO_PREDICTIONS = {"symbol": pl.String, "date": pl.Date, "probability": pl.Float64}
+_OF_THE_REQUEST = ("origin", "variants", "deflated_sharpe")
 _NO_REGIMES = {"date": pl.Date, "regime": pl.String}
 
 
@@ -87,33 +97,52 @@ def read_inputs(store: TableStore) -> Inputs:
         tradable=tuple(chosen.filter(~index)["symbol"]),
         indices=tuple(universe.filter(index)["symbol"]),
         market=market[0] if market else None,
-        tried=_tried(store),
+        tried=_trials(store.query(_TRIED, [DEFAULT])),
+        nightly=_nightly(store),
     )
 
 
-def _tried(store: TableStore) -> dict[Trial, float]:
-    """Sharpe ratios of what was asked for before; the nightly set was chosen before any result and is none of it."""
-    rows = store.query(_TRIED, [DEFAULT]).iter_rows(named=True)
-    return {Trial(**{name: row[name] for name in row if name != "sharpe"}): row["sharpe"] or math.nan for row in rows}
+def _trials(rows: pl.DataFrame) -> dict[Trial, float]:
+    """Sharpe ratios by what makes an attempt; of the same attempt the last row counts."""
+    return {
+        Trial(**{name: row[name] for name in row if name != "sharpe"}): row["sharpe"] or math.nan
+        for row in rows.iter_rows(named=True)
+    }
+
+
+def _nightly(store: TableStore) -> dict[Trial, float]:
+    """The default set as it is stored: every strategy with its default parameters."""
+    defaults = {name: parameters_json(build_strategy(name)) for name in STRATEGIES}
+    found = _trials(store.query(_NIGHTLY, [DEFAULT, DEFAULT]))
+    return {trial: sharpe for trial, sharpe in found.items() if trial.parameters == defaults.get(trial.strategy)}
 
 
 def store_outcome(store: TableStore, outcome: Outcome) -> None:
     """Write the rows of all five tables; runs of the default set take the place of those of the night before.
 
-    The row in ``runs`` is written last, so that a run that is listed has its curve and trades.
+    The row in ``runs`` is written last, so that a run that is listed has its curve and trades. A run that was asked
+    for stays so when the night repeats it, with the number of variants it was picked from.
     """
-    previous = store.read(RUNS, ["backtest_id"], "origin = ?", [DEFAULT])["backtest_id"].to_list()
-    gone = set(outcome.runs["backtest_id"]) | (set(previous) if outcome.origin == DEFAULT else set())
-    full = outcome.results
+    full, runs = outcome.results, outcome.runs
+    previous: set[str] = set()
+    if outcome.origin == DEFAULT:
+        previous = set(store.read(RUNS, ["backtest_id"], "origin = ?", [DEFAULT])["backtest_id"])
+        asked = store.read(RUNS, ["backtest_id", *_OF_THE_REQUEST], "origin <> ?", [DEFAULT])
+        runs = RUNS.validate(runs.update(asked, on="backtest_id", include_nulls=True))
     frames: dict[Table, pl.DataFrame] = {
         EQUITY_CURVES: _stacked(EQUITY_CURVES, [one.equity_curve() for one in full]),
         TRADES: _stacked(TRADES, [one.trades() for one in full]),
         BY_REGIME: _stacked(BY_REGIME, [one.by_regime() for one in full]),
         BY_YEAR: _stacked(BY_YEAR, [one.by_year() for one in full]),
     }
-    places = ", ".join("?" for _ in gone)
-    for table, frame in (*frames.items(), (RUNS, outcome.runs)):
-        store.replace(table, frame.sort(table.key), f"backtest_id IN ({places})", sorted(gone))
+    # A sweep keeps the curves that its unkept variants have from another call: the same id has the same curve.
+    for table, frame, gone in (
+        *((table, frame, previous | {one.backtest_id for one in full}) for table, frame in frames.items()),
+        (RUNS, runs, previous | set(runs["backtest_id"])),
+    ):
+        if gone:
+            places = ", ".join("?" for _ in gone)
+            store.replace(table, frame.sort(table.key), f"backtest_id IN ({places})", sorted(gone))
 
 
 def report_path(home: Path, backtest_id: str) -> Path:

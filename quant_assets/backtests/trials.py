@@ -65,8 +65,13 @@ def count_trials(sharpe: Iterable[float]) -> Trials:
     return Trials(max(len(every), 1), spread)
 
 
-def trials_of(call: Mapping[Trial, float], earlier: Mapping[Trial, float]) -> Trials:
-    """Trials of a call and of earlier calls with the same strategies; one that was repeated counts once."""
+def trials_of(
+    call: Mapping[Trial, float], earlier: Mapping[Trial, float], nightly: Mapping[Trial, float] | None = None
+) -> Trials:
+    """Trials of a call, of earlier calls with the same strategies, and of the nightly set, which everybody sees.
+
+    One that was repeated counts once.
+    """
     strategies = {trial.strategy for trial in call}
     before = {trial: value for trial, value in earlier.items() if trial.strategy in strategies}
-    return count_trials((before | dict(call)).values())
+    return count_trials((dict(nightly or {}) | before | dict(call)).values())

@@ -193,6 +193,33 @@ def test_variants_tried_one_at_a_time_deflate_like_a_sweep(tmp_path):
     assert perform(read_inputs(warehouse), Request(strategy="buy_and_hold")).runs["variants"].item() == 1
 
 
+def test_a_nightly_run_that_is_asked_for_counts_the_night_and_stays(tmp_path):
+    """Asking for a default run neither makes it a lucky single one nor lets the night take it away."""
+    warehouse = make_warehouse(tmp_path)
+    night = perform(read_inputs(warehouse), Request())
+    store_outcome(warehouse, night)
+    asked = perform(read_inputs(warehouse), Request(strategy="equal_weight"))
+    assert asked.runs["variants"].item() == len(STRATEGIES)
+    store_outcome(warehouse, asked)
+    other = perform(read_inputs(warehouse), Request(strategy="sma_crossover", axes={"fast": [5, 20]}, keep=0))
+    assert set(other.runs["variants"]) == {len(STRATEGIES) + 1}
+    store_outcome(warehouse, other)
+    kept = {*asked.runs["backtest_id"], *other.runs["backtest_id"]}
+    for end in (dt.date(2009, 12, 31), dt.date(2009, 12, 30)):
+        fill(
+            warehouse, RUN_STATE, pl.DataFrame({"as_of": [end]}),
+            source="test", source_clock=CLOCK, dividend_adjustment="vendor",
+        )  # fmt: skip
+        store_outcome(warehouse, perform(read_inputs(warehouse), Request()))
+        stored = dict(warehouse.read(RUNS, ["backtest_id", "origin"]).rows())
+        assert {stored[one] for one in asked.runs["backtest_id"]} == {"requested"}
+        assert {stored[one] for one in other.runs["backtest_id"]} == {"sweep"}
+    variants = dict(warehouse.read(RUNS, ["backtest_id", "variants"]).rows())
+    assert {variants[one] for one in other.runs["backtest_id"]} == {len(STRATEGIES) + 1}
+    assert set(asked.runs["backtest_id"]) <= set(warehouse.read(EQUITY_CURVES)["backtest_id"])
+    assert kept <= set(variants)
+
+
 def test_without_models_the_strategies_say_so(tmp_path):
     """Before signals and regimes have run, their strategies hold cash, their notes say why, and a check warns."""
     warehouse = make_warehouse(tmp_path)
@@ -258,7 +285,8 @@ def test_a_sweep_from_the_form(filled, night):
     assert result.success
     rows = filled.read(RUNS, where="origin = 'sweep'")
     assert len(rows) == 12
-    assert set(rows["variants"]) == {12}
+    # Twelve of the sweep and one of each strategy of the night before.
+    assert set(rows["variants"]) == {12 + len(STRATEGIES)}
     assert set(rows["cost_bps"]) == {6.0}
     assert set(rows["capital"]) == {5000.0}
     curves = set(filled.read(EQUITY_CURVES)["backtest_id"]) & set(rows["backtest_id"])
