@@ -1,6 +1,7 @@
 """Backtests as assets: the nightly default set, or what was asked for in the launchpad."""
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from quant_assets.backtests.costs import Costs
 from quant_assets.backtests.requests import Outcome, Request, perform
 from quant_assets.backtests.rules import Rules
 from quant_assets.backtests.storage import read_inputs, report_path, store_outcome, write_reports
+from quant_assets.backtests.sweep import LARGEST
 from quant_assets.backtests.tables import RUNS, TABLES
 from quant_assets.foundation.errors import UsageError
 from quant_assets.market_data.tables import CORPORATE_ACTIONS, DAILY_PRICES
@@ -31,6 +33,8 @@ _INPUTS = (
     MODELS,
 )
 _SHOWN = 15
+_GRID_SLACK = 1e-9
+"""So that 0.1 to 0.3 by 0.1, which is 1.9999999999999998 steps, has its upper end."""
 _Terms = TypeVar("_Terms", Rules, Costs)
 
 
@@ -152,9 +156,16 @@ def _values(name: str, given: Any) -> list[Any]:
         return given
     try:
         low, high, step = given["from"], given["to"], given["step"]
-        count = round((high - low) / step) + 1
-        return [low + step * i for i in range(count)]
-    except (KeyError, TypeError, ZeroDivisionError):
+        backwards = high < low or not step > 0
+        count = 0 if backwards else math.floor((high - low) / step + _GRID_SLACK) + 1
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UsageError(
             f"sweep.{name} is neither a list nor a range; write [5, 10] or {{from: 5, to: 50, step: 5}}"
         ) from None
+    if backwards:
+        raise UsageError(
+            f"sweep.{name} runs from {low} to {high} by {step}; write the lower end first and a step above 0"
+        )
+    if count > LARGEST:
+        raise UsageError(f"sweep.{name} has {count:,} values where {LARGEST:,} are allowed; take a larger step")
+    return [low + step * i for i in range(count)]

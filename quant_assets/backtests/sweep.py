@@ -21,10 +21,10 @@ from quant_assets.foundation.errors import UsageError
 from quant_assets.foundation.performance import MEASURE_NAMES
 from quant_assets.strategies import Strategy, build_strategy, parameters_json, strategy_class
 
-__all__ = ["Sweep", "expand", "sweep"]
+__all__ = ["LARGEST", "Sweep", "expand", "sweep"]
 
 Floats = npt.NDArray[np.float64]
-_LARGEST = 1_000_000
+LARGEST = 1_000_000
 """Variants of one sweep; more is a mistake in a grid, or work for a sampler."""
 
 _WIDE = 50_000
@@ -93,8 +93,8 @@ def expand(name: str, axes: Mapping[str, Sequence[object]]) -> list[Strategy]:
     if unknown := [axis for axis in axes if axis not in known]:
         raise UsageError(f"{name} has no parameter {unknown[0]!r}; choose from {', '.join(known) or 'none'}")
     total = math.prod(len(values) for values in axes.values())
-    if total > _LARGEST:
-        raise UsageError(f"the grid has {total:,} combinations where {_LARGEST:,} are allowed; thin it out")
+    if total > LARGEST:
+        raise UsageError(f"the grid has {total:,} combinations where {LARGEST:,} are allowed; thin it out")
     found, problems = [], []
     for values in itertools.product(*axes.values()):
         try:

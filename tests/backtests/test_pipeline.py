@@ -296,6 +296,21 @@ def test_a_sweep_from_the_form(filled, night):
 
 
 @pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        ({"from": 5, "to": 53, "step": 5}, list(range(5, 54, 5))),
+        ({"from": 5, "to": 50, "step": 5}, list(range(5, 51, 5))),
+        ({"from": 0.1, "to": 0.3, "step": 0.1}, [0.1, 0.2, 0.3]),
+        ({"from": 7, "to": 7, "step": 2}, [7]),
+    ],
+)
+def test_a_range_of_the_form_ends_inside_its_bounds(given, values):
+    """The upper end is tried where a step falls on it, and nothing beyond it ever."""
+    request = assets.BacktestConfig(strategy="sma_crossover", sweep={"fast": given}).request()
+    assert request.axes["fast"] == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         ({"strategy": "magic"}, "there is no strategy 'magic'"),
@@ -307,6 +322,9 @@ def test_a_sweep_from_the_form(filled, night):
         ({"strategy": "buy_and_hold", "start": "2009-06-01", "end": "2009-05-01"}, "no two sessions"),
         ({"strategy": "buy_and_hold", "start": "yesterday"}, "not a date"),
         ({"strategy": "sma_crossover", "sweep": {"fast": 5}}, "neither a list nor a range"),
+        ({"strategy": "sma_crossover", "sweep": {"fast": {"from": 9, "to": 5, "step": 1}}}, "lower end first"),
+        ({"strategy": "sma_crossover", "sweep": {"fast": {"from": 5, "to": 9, "step": 0}}}, "a step above 0"),
+        ({"strategy": "sma_crossover", "sweep": {"fast": {"from": 5, "to": 9, "step": -1}}}, "a step above 0"),
         ({"strategy": "buy_and_hold", "rules": {"capital": 0.0}}, "capital: Input should be greater than 0"),
         ({"strategy": "buy_and_hold", "costs": {"commission_bps": -1.0}}, "commission_bps: Input should be greater"),
         ({"strategy": "buy_and_hold", "rules": {"fill": "yesterday"}}, "fill: Input should be 'open' or 'close'"),
