@@ -91,6 +91,8 @@ def perform(inputs: Inputs, request: Request, on_progress: Callable[[int, int], 
     report = on_progress or (lambda _done, _total: None)
     if not request.strategy and (request.parameters or request.axes):
         raise UsageError(f"parameters were given without a strategy; choose one of {', '.join(STRATEGIES)}")
+    if request.keep < 0:
+        raise UsageError(f"keep is {request.keep}; ask for 0 runs or more with a curve, trades and a report")
     benches = _benches(inputs, request)
     if request.axes:
         return _swept(benches, inputs, request, report)
@@ -151,6 +153,8 @@ def _benches(inputs: Inputs, request: Request) -> dict[str, Bench]:
         raise UsageError("no symbol of the universe can be traded; add an equity or an ETF to universe.yaml")
     if indices := [symbol for symbol in symbols if symbol in inputs.indices]:
         raise UsageError(f"{indices[0]} is an index, which nobody can buy; choose from {', '.join(inputs.tradable)}")
+    if twice := [symbol for symbol in symbols if symbols.count(symbol) > 1]:
+        raise UsageError(f"{twice[0]} is asked for more than once; name each symbol once")
     groups: list[tuple[str, ...]] = [(one,) for one in symbols] if request.each_alone else [symbols]
     return {",".join(group): _bench(inputs, request, group) for group in groups}
 

@@ -318,6 +318,8 @@ def test_a_range_of_the_form_ends_inside_its_bounds(given, values):
         ({"strategy": "sma_crossover", "parameters": {"fast": 1}}, "allowed: 2 to 200"),
         ({"strategy": "buy_and_hold", "symbols": ["ZZZ"]}, "no price history for ZZZ"),
         ({"strategy": "buy_and_hold", "symbols": ["SPX"]}, "SPX is an index"),
+        ({"strategy": "buy_and_hold", "symbols": ["IBM", "MSFT", "IBM"]}, "IBM is asked for more than once"),
+        ({"strategy": "sma_crossover", "sweep": {"fast": [5]}, "keep": -1}, "keep is -1; ask for 0 runs or more"),
         ({"strategy": "buy_and_hold", "start": "2020-01-01"}, "outside the price history"),
         ({"strategy": "buy_and_hold", "start": "2009-06-01", "end": "2009-05-01"}, "no two sessions"),
         ({"strategy": "buy_and_hold", "start": "yesterday"}, "not a date"),
