@@ -346,16 +346,26 @@ def test_no_prices_is_an_error_not_an_empty_result(tmp_path):
         read_inputs(warehouse)
 
 
-def test_the_job_runs_backtests_and_nothing_else():
-    """The job that people launch selects this room's assets and their checks."""
+def test_the_job_runs_backtests_and_publishes():
+    """The job that people launch selects this room's assets and the publication, and nothing else."""
+
+    @dg.asset(key=["serving", "readers_database"])
+    def publication() -> None:
+        """Stands where the publication stands."""
+
+    @dg.asset
+    def bystander() -> None:
+        """Belongs to no job of this room."""
+
     definitions = dg.Definitions(
-        assets=[assets.backtest_tables],
+        assets=[assets.backtest_tables, publication, bystander],
         jobs=[backtest_strategies],
         resources={"warehouse": dg.ResourceDefinition.none_resource()},
     )
     job = definitions.resolve_job_def("backtest_strategies")
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {
-        f"backtests/{table.name}" for table in TABLES
+        "serving/readers_database",
+        *(f"backtests/{table.name}" for table in TABLES),
     }
 
 
