@@ -181,7 +181,9 @@ def _realised(record: Record, history: PriceHistory, holdings: Holdings, setting
         included = quarter_of(history, holdings, row, settings).included
         positions = holdings.at(history.prices[row], included)
         growth = history.prices[row + 1 : row + reach + 1, included] / history.prices[row, included] - 1.0
-        outcome = growth @ positions.values[included] / positions.base
+        # Not by BLAS: its last bit depends on how many sessions are known, and an outcome is stored once and for good.
+        gains = np.ascontiguousarray(growth * positions.values[included])
+        outcome = gains.sum(axis=1) / positions.base
         known = np.isfinite(realised[place, :reach])
         realised[place, :reach] = np.where(known, realised[place, :reach], outcome)
     return realised

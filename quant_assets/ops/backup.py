@@ -222,8 +222,8 @@ def _unpack(archive_path: Path, folder: Path) -> dict[str, object]:
     """Unpack within ``folder`` whatever the archive says of paths and owners; returns its manifest."""
     try:
         with tarfile.open(archive_path) as archive:
-            # Refuses absolute paths, parents, devices and links that lead out.
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                _extract(archive, member, folder)
     except FileNotFoundError:
         raise UsageError(f"{archive_path} does not exist; name the file that 'quant backup' wrote.") from None
     except (tarfile.TarError, EOFError) as error:
@@ -238,6 +238,30 @@ def _unpack(archive_path: Path, folder: Path) -> dict[str, object]:
     if manifest.get("format") != _FORMAT:
         raise UsageError(f"{archive_path} was written by another version; restore it with that one.")
     return dict(manifest)
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a file, folder or link within ``folder``; ``extractall`` refuses others only from Python 3.11.4 on."""
+    path = folder / member.name
+    if not _leads_inside(member.name) or (member.issym() and not _leads_inside(member.linkname)):
+        raise tarfile.TarError(f"{member.name} leads out of it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = archive.extractfile(member) if member.isfile() else None
+    if member.issym():
+        path.symlink_to(member.linkname)
+    elif content is not None:
+        with content, path.open("xb") as file:
+            shutil.copyfileobj(content, file)
+        path.chmod(member.mode & 0o755 | 0o600)
+    elif member.isdir():
+        path.mkdir(exist_ok=True)
+    else:
+        raise tarfile.TarError(f"{member.name} is neither a file nor a folder")
+
+
+def _leads_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _verify(archive_path: Path, manifest: dict[str, object], folder: Path) -> None:

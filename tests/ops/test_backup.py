@@ -192,16 +192,24 @@ def test_damage_is_found_by_checksum(home, tmp_path):
     assert not (tmp_path / "restored").exists()
 
 
-@pytest.mark.parametrize("kind", ["parent", "absolute"])
+@pytest.mark.parametrize("kind", ["parent", "absolute", "through a link", "link to the root", "hard link", "pipe"])
 def test_archive_that_leads_out_of_the_target_is_refused(tmp_path, kind):
-    """A made-up archive cannot write beside the target."""
-    name = "../outside" if kind == "parent" else str(tmp_path / "outside")
+    """A made-up archive cannot write beside the target, nor leave anything but files, folders and links below it."""
+    content = tarfile.TarInfo("../outside" if kind == "parent" else str(tmp_path / "outside"))
+    content.size = 1
+    members = [content]
+    if kind in {"through a link", "link to the root", "hard link", "pipe"}:
+        link = tarfile.TarInfo("link")
+        kinds = {"hard link": tarfile.LNKTYPE, "pipe": tarfile.FIFOTYPE}
+        link.type = kinds.get(kind, tarfile.SYMTYPE)
+        link.linkname = "/" if kind == "link to the root" else ".."
+        content.name = "link/outside"
+        members = [link, content]
     archive = tmp_path / "evil.tar"
     with tarfile.open(archive, "w") as tar:
-        information = tarfile.TarInfo(name)
-        information.size = 1
-        tar.addfile(information, io.BytesIO(b"x"))
-    with pytest.raises(UsageError):
+        for member in members:
+            tar.addfile(member, io.BytesIO(b"x") if member is content else None)
+    with pytest.raises(UsageError, match=r"leads out of it|neither a file nor a folder"):
         restore_home(archive, tmp_path / "deep" / "restored")
     assert not (tmp_path / "deep" / "outside").exists()
     assert not (tmp_path / "outside").exists()
