@@ -117,3 +117,19 @@ def test_rolling_sharpe_is_that_of_each_window():
     assert np.isnan(found[:14]).all()
     assert found[30] == pytest.approx(sharpe_ratio(returns[16:31], risk_free_rate=0.0))
     assert np.isnan(found[58])
+
+
+ALIKE = [("sma_crossover", {"fast": 3, "slow": 10}, "A"), ("ema_macd", None, "<strategy>")]
+"""Two pages of one layout; the second one's market is called like a placeholder."""
+
+
+def test_each_page_says_its_own_names_whatever_was_made_before_it():
+    """Pages share the layout of their charts, and neither names nor data, in any order."""
+    pages = [report_html(run(name, parameters), market=market) for name, parameters, market in ALIKE]
+    again = [report_html(run(name, parameters), market=market) for name, parameters, market in reversed(ALIKE)]
+    assert pages == again[::-1]
+    named = [specs_of(page)["account"]["vconcat"][0]["encoding"]["color"]["scale"]["domain"] for page in pages]
+    assert named == [["sma_crossover", "market (A)"], ["ema_macd", "market (<strategy>)"]]
+    for page in pages:
+        assert {row["series"] for row in specs_of(page)["account"]["datasets"]["equity"]} in map(set, named)
+        assert "S1, as traded" in page
