@@ -13,7 +13,8 @@ retrain_on_drift = dg.define_asset_job(
     selection=dg.AssetSelection.groups("signals") | PUBLICATION,
     config={"ops": {"train_models": {"config": {"retrain": True, "actor": "retrain_on_drift"}}}},
     description=(
-        "Train a new version of every model after a confirmed drift. The champion stays until a challenger has proved "
-        "better; drift asks for a training, it does not decide its outcome."
+        "Judge each challenger again, then train a new version of every model after a confirmed drift. The champion "
+        "stays until another has proved better; the new version takes the challenger's place at once. Drift asks for a "
+        "training, it does not decide its outcome."
     ),
 )

@@ -12,10 +12,11 @@ __all__ = ["monthly_retraining_schedule", "weekly_retraining", "weekly_retrainin
 weekly_retraining = dg.define_asset_job(
     "weekly_retraining",
     selection=dg.AssetSelection.groups("signals") | PUBLICATION,
-    config={"ops": {"train_models": {"config": {"retrain": True}}}},
+    config={"ops": {"train_models": {"config": {"retrain": True, "keep_challenger": True}}}},
     description=(
-        "Train a new version of every model, evaluate it out of sample, and let it replace the champion only if it "
-        "proved better on both measures of the promotion rule. Then score and look for drift."
+        "Judge each challenger again on what it has forecast since, then train a new version of every model and judge "
+        "it out of sample; only what proved better on both measures of the promotion rule replaces the champion. A "
+        "challenger keeps its place until it has a quarter of live sessions. Then score and look for drift."
     ),
 )
 

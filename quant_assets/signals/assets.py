@@ -1,7 +1,7 @@
 """Signal models as assets: trained versions, tonight's signals, drift."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,8 @@ from quant_assets.features.tables import feature_store
 from quant_assets.foundation.errors import UsageError
 from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.store import OperationsStore
+from quant_assets.signals.challenger import LEAST_LIVE_SESSIONS, LiveComparison
+from quant_assets.signals.challenger_review import compare_challengers
 from quant_assets.signals.code_revision import code_revision
 from quant_assets.signals.drift import ALL
 from quant_assets.signals.drift_night import NightDrift, report_drift
@@ -37,7 +39,7 @@ from quant_assets.signals.training_run import (
     named_spec,
     read_training_inputs,
     requested_spec,
-    train_and_register,
+    retrain,
     untrained,
 )
 from resources.model_registry import MlflowRecords, ModelFolders
@@ -65,6 +67,10 @@ class TrainingConfig(dg.Config):
     rounds: int = Field(default=0, ge=0, le=5000, description="Most boosting rounds; 0 means 200.")
     calibration: str = Field(default="", description="platt or isotonic; empty means platt.")
     tuning_trials: int = Field(default=0, ge=0, le=1000, description="Parameter search trials inside each fold.")
+    keep_challenger: bool = Field(
+        default=False,
+        description=f"Leave a challenger of the same making in place until it has {LEAST_LIVE_SESSIONS} live sessions.",
+    )
     actor: str = Field(default="", description="Who asks, for the record; empty means the job.")
 
     def spec(self, registry: ModelRegistry) -> ModelSpec:
@@ -87,7 +93,7 @@ class TrainingConfig(dg.Config):
         """UsageError where a field would change nothing."""
         if self.threshold and not self.horizon_days:
             raise UsageError("threshold is given without horizon_days; give both, or neither for a known model.")
-        of_one = set(type(self).model_fields) - {"retrain", "model", "actor"}
+        of_one = set(type(self).model_fields) - {"retrain", "model", "actor", "keep_challenger"}
         given = sorted(name for name in of_one if getattr(self, name) != type(self).model_fields[name].default)
         if given and not self.model:
             raise UsageError(f"{', '.join(given)} would be ignored; name the one model to train in model.")
@@ -116,19 +122,24 @@ def models(  # noqa: PLR0917 - Dagster hands over resources by name
     model_folders: dg.ResourceParam[ModelFolders],
     model_records: dg.ResourceParam[MlflowRecords],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Train what is asked for, or what was never trained; keep each version and promote it only if it proved better."""
+    """Judge held challengers again, train what is asked for or was never trained; promote only what proved better."""
     registry = _registry(model_folders, model_records, operations)
     follow_ledger(warehouse, registry)
-    outcomes: list[TrainingOutcome] = []
+    outcomes: tuple[TrainingOutcome, ...] = ()
     if specs := config.specs(registry):
         inputs, actor = read_training_inputs(warehouse), config.actor or context.run.job_name
-        outcomes = [
-            train_and_register(
-                warehouse, registry, inputs, spec, actor=actor, revision=code_revision(), report=context.log.info
-            )
-            for spec in specs
-        ]
-    figures = {MODELS.name: _trained(outcomes, registry), MODEL_METRICS.name: _measured(outcomes)}
+        outcomes = retrain(
+            warehouse,
+            registry,
+            inputs,
+            specs,
+            keep_challengers=config.keep_challenger,
+            actor=actor,
+            revision=code_revision(),
+            report=context.log.info,
+        )
+    live = compare_challengers(warehouse, registry)
+    figures = {MODELS.name: _trained(outcomes, live, registry), MODEL_METRICS.name: _measured(outcomes)}
     for table in _TRAINED:
         yield dg.MaterializeResult(
             asset_key=asset_key(table), metadata=table_metadata(warehouse, table, **figures.get(table.name, {}))
@@ -168,11 +179,16 @@ def drift_reports(
     )
 
 
-def _trained(outcomes: Sequence[TrainingOutcome], registry: ModelRegistry) -> dict[str, Any]:
-    """Aliases, what came of tonight's trainings, and the pictures of new versions."""
+def _trained(
+    outcomes: Sequence[TrainingOutcome], live: Mapping[str, LiveComparison], registry: ModelRegistry
+) -> dict[str, Any]:
+    """Aliases, challengers beside champions, what came of tonight's trainings, and the pictures of new versions."""
     figures: dict[str, Any] = {f"{h.model} {h.alias}": h.model_version for h in registry.ledger.holders()}
+    figures |= {f"{version} live": comparison.words for version, comparison in live.items()}
     figures |= {"trained": len(outcomes), "mlflow": registry.records.location}
     for outcome in outcomes:
+        if outcome.review is not None:
+            figures[f"{outcome.review.card.model_version} judged again"] = outcome.review.reason
         figures[f"{outcome.model} verdict"] = outcome.reason
         if outcome.card is None:
             continue

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from quant_assets.features.consumers import FeatureConsumer, read_features
 from quant_assets.foundation.calendar import TradingCalendar, new_york_calendar
 from quant_assets.foundation.errors import DataError, StorageError
 from quant_assets.foundation.table_store import TableStore
@@ -24,8 +23,8 @@ from quant_assets.signals.drift import (
     strike_sessions,
 )
 from quant_assets.signals.drift_reference import WINDOW_SESSIONS
-from quant_assets.signals.feature_list import CONSUMERS
 from quant_assets.signals.ledger import CHAMPION
+from quant_assets.signals.model_features import model_features
 from quant_assets.signals.registration import ModelRegistry
 from quant_assets.signals.signal_model import SignalModel
 from quant_assets.signals.tables import DRIFT_REPORTS, WALK_FORWARD_PREDICTIONS
@@ -89,8 +88,7 @@ def _report(store: TableStore, model: SignalModel, as_of: dt.date) -> NightDrift
 
 
 def _window(store: TableStore, model: SignalModel, as_of: dt.date, calendar: TradingCalendar) -> CurrentWindow:
-    consumer = FeatureConsumer(CONSUMERS[0].name, model.card.feature_version, model.card.features)
-    frame = read_features(store, consumer, "date > ?", [calendar.shift(as_of, -WINDOW_SESSIONS)])
+    frame = model.scorable(model_features(store, model.card, "date > ?", [calendar.shift(as_of, -WINDOW_SESSIONS)]))
     predictions = store.read(
         WALK_FORWARD_PREDICTIONS,
         ["date", "probability", "label"],

@@ -6,36 +6,37 @@ import datetime as dt
 
 import polars as pl
 
-from quant_assets.features.consumers import FeatureConsumer, read_features
 from quant_assets.foundation.calendar import new_york_calendar
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.market_data.tables import ADJUSTED_PRICES
-from quant_assets.signals.feature_list import CONSUMERS
 from quant_assets.signals.labels import forward_labels
+from quant_assets.signals.model_features import model_features
 from quant_assets.signals.signal_model import SignalModel
 from quant_assets.signals.tables import WALK_FORWARD_PREDICTIONS
 
 __all__ = ["extend_predictions"]
 
-_LAST = """
-SELECT max(date) AS last_date, max(fold) FILTER (date <= ?) AS last_fold
-FROM signals.walk_forward_predictions
-WHERE model_version = ?
+_LAST_FOLD = """
+SELECT max(fold) AS fold FROM signals.walk_forward_predictions WHERE model_version = ? AND date <= ?
+"""
+_NOT_PREDICTED = """
+date > ? AND (symbol, date) NOT IN (
+    SELECT (symbol, date) FROM signals.walk_forward_predictions WHERE model_version = ?
+)
 """
 
 
 def extend_predictions(store: TableStore, model: SignalModel) -> None:
     """Carry a version's predictions on to the newest session, and fill in labels that have matured.
 
-    Only sessions after the last one that the version's training knew are added; its fold number is one more than the
-    walk-forward's last.
+    Every row that is missing after the last session that the version's training knew is added, also that of a symbol
+    that arrived when its session had been extended already; the fold's number is one more than the walk-forward's last.
+    Rows of which too little is known are left out, as in the walk-forward.
     """
     version, known_on = model.card.model_version, model.card.known_on
-    last = store.query(_LAST, [known_on, version]).row(0, named=True)
-    after = max(last["last_date"] or known_on, known_on)
-    consumer = FeatureConsumer(CONSUMERS[0].name, model.card.feature_version, model.card.features)
-    frame = read_features(store, consumer, "date > ?", [after])
-    fresh = _predicted(model, frame, fold=(last["last_fold"] or 0) + 1)
+    last_fold = store.query(_LAST_FOLD, [version, known_on])["fold"][0]
+    frame = model.scorable(model_features(store, model.card, _NOT_PREDICTED, [known_on, version]))
+    fresh = _predicted(model, frame, fold=(last_fold or 0) + 1)
     waiting = store.read(WALK_FORWARD_PREDICTIONS, where="model_version = ? AND label IS NULL", parameters=[version])
     open_rows = pl.concat([waiting, fresh.select(waiting.columns)])
     if open_rows.is_empty():

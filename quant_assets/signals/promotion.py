@@ -17,17 +17,18 @@ champion. A rank IC above ``ABSURD_IC`` is never promoted: on daily bars it has 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from quant_assets.signals.metrics import brier, brier_skill
+from quant_assets.signals.model_spec import ModelSpec
 from quant_assets.signals.rank_ic import daily_rank_ic
 from quant_assets.signals.scored_rows import ScoredRows
 from quant_assets.signals.session_bootstrap import BLOCK_SESSIONS, SessionBootstrap, block_length, interval
 
-__all__ = ["ABSURD_IC", "IC_MARGIN", "SKILL_MARGIN", "Verdict", "judge"]
+__all__ = ["ABSURD_IC", "IC_MARGIN", "SKILL_MARGIN", "Verdict", "judge", "judge_version"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -44,10 +45,35 @@ _EQUAL = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the candidate may take the place, and why in one sentence with its figures."""
+    """Whether the candidate may take the place, and why in one sentence with its figures.
+
+    ``sessions`` are those that the figures rest on; 0 where there were too few.
+    """
 
     wins: bool
     reason: str
+    sessions: int = 0
+
+
+def judge_version(scored: ScoredRows, spec: ModelSpec) -> Verdict:
+    """Judge a version by its specification's own seed, so that the same rows always get the same verdict.
+
+    A default model that was trained on chosen symbols or sessions is not promoted, whatever its figures: they are not
+    those of the universe, and a person who chooses can try until one wins.
+
+    Parameters
+    ----------
+    scored : ScoredRows
+        The version's out-of-sample rows with known labels.
+    spec : ModelSpec
+        Its own.
+    """
+    verdict = judge(scored, np.random.default_rng([spec.seed, 2]))
+    if not spec.is_narrowed_default:
+        return verdict
+    chosen = "chosen symbols" if spec.symbols else "a shortened history"
+    reason = f"kept, not promoted: trained on {chosen}; promote it by hand ({verdict.reason})"
+    return replace(verdict, wins=False, reason=reason)
 
 
 def judge(scored: ScoredRows, rng: np.random.Generator) -> Verdict:
@@ -104,6 +130,7 @@ def _against_base_rate(scored: ScoredRows, rng: np.random.Generator) -> Verdict:
         wins,
         f"Brier skill over the base rate {skill:.2%}, 99 % interval {low:.2%} to {high:.2%}: "
         f"{'it beats' if wins else 'it does not surely beat'} the base rate",
+        bootstrap.sessions,
     )
 
 
@@ -119,6 +146,7 @@ def _against_champion(scored: ScoredRows, champion: Floats, rng: np.random.Gener
         f"Brier {brier(scored.probability, scored.labels):.5f} against {brier(champion, scored.labels):.5f} of the "
         f"champion (better in {skill_share:.0%} of resamples), rank IC {ic_gain:+.4f} (better in {ic_share:.0%}): "
         f"{'it wins' if wins else 'the champion stays'}",
+        bootstrap.sessions,
     )
 
 

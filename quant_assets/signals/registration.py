@@ -30,7 +30,15 @@ from quant_assets.signals.signal_model import MANIFEST_FILE, ModelCard, SignalMo
 from quant_assets.signals.tables import MODEL_EVENTS, MODEL_METRICS, MODELS, WALK_FORWARD_PREDICTIONS
 from quant_assets.signals.training import TrainedModel
 
-__all__ = ["PREDICTIONS_FILE", "ModelRegistry", "follow_ledger", "register", "remove_leftovers"]
+__all__ = [
+    "PREDICTIONS_FILE",
+    "ModelRegistry",
+    "follow_ledger",
+    "record_aliases",
+    "register",
+    "remove_leftovers",
+    "trained_predictions",
+]
 
 PREDICTIONS_FILE = "walk_forward.parquet"
 _PREDICTED_VERSIONS = "SELECT DISTINCT model_version FROM signals.walk_forward_predictions"
@@ -72,8 +80,22 @@ class ModelRegistry:
             return None
 
 
-def register(store: TableStore, registry: ModelRegistry, trained: TrainedModel, *, actor: str) -> str:
-    """Keep a trained version and give it the alias that its verdict earned; returns the alias."""
+def register(
+    store: TableStore, registry: ModelRegistry, trained: TrainedModel, *, actor: str, reason_to_wait: str = ""
+) -> str | None:
+    """Keep a trained version and give it the alias that its verdict earned; returns the alias.
+
+    Parameters
+    ----------
+    store : TableStore
+    registry : ModelRegistry
+    trained : TrainedModel
+    actor : str
+        Job or person, for the ledger.
+    reason_to_wait : str
+        Why the challenger's place is not free for one that did not win; it is then kept without an alias. Empty where
+        the place is free.
+    """
     card = trained.model.card
     folder = registry.files.write(card.model_version, _files(trained))
     run_id = registry.without_record(
@@ -88,14 +110,29 @@ def register(store: TableStore, registry: ModelRegistry, trained: TrainedModel, 
             tags=_tags(card, trained),
         ),
     )
+    alias = CHAMPION if trained.verdict.wins else None if reason_to_wait else CHALLENGER
     with store.transaction() as connection:
         store.append_within(connection, MODELS, _model_row(card, trained.verdict.reason, run_id))
         store.append_within(connection, MODEL_METRICS, figure_frame(trained.figures, card.model, card.model_version))
-        store.append_within(connection, WALK_FORWARD_PREDICTIONS, _named(trained.predictions, card))
-    alias, event = (CHAMPION, "promoted") if trained.verdict.wins else (CHALLENGER, "kept")
-    registry.ledger.note(card.model, card.model_version, event, actor=actor, reason=trained.verdict.reason, alias=alias)
-    registry.without_record(f"the aliases of {card.model}", lambda: _record_aliases(registry, card.model))
+        if alias is not None:
+            store.append_within(connection, WALK_FORWARD_PREDICTIONS, _named(trained.predictions, card))
+    if alias is None:
+        event, reason = "kept", f"{trained.verdict.reason}; {reason_to_wait}"
+    else:
+        event, reason = ("promoted" if alias == CHAMPION else CHALLENGER), trained.verdict.reason
+    registry.ledger.note(card.model, card.model_version, event, actor=actor, reason=reason, alias=alias)
+    record_aliases(registry, card.model)
     return alias
+
+
+def record_aliases(registry: ModelRegistry, model: str) -> None:
+    """Tell the record who holds which alias, also where it missed an earlier change, or raise an alert."""
+
+    def assign() -> None:
+        for alias in (CHAMPION, CHALLENGER):
+            registry.records.assign_alias(model, alias, registry.ledger.holder(model, alias))
+
+    registry.without_record(f"the aliases of {model}", assign)
 
 
 def follow_ledger(store: TableStore, registry: ModelRegistry) -> None:
@@ -146,17 +183,17 @@ def _lost_rows(registry: ModelRegistry, known: set[str]) -> Iterator[pl.DataFram
             yield _model_row(card, verdict, None)
 
 
-def _record_aliases(registry: ModelRegistry, model: str) -> None:
-    """Tell the record who holds which alias, also where it missed an earlier change."""
-    for alias in (CHAMPION, CHALLENGER):
-        registry.records.assign_alias(model, alias, registry.ledger.holder(model, alias))
-
-
 def _restore_predictions(store: TableStore, registry: ModelRegistry, version: str) -> None:
     """Put a version's own walk-forward predictions back, after a roll-back to it."""
+    predictions = trained_predictions(registry, version)
+    if predictions.height:
+        store.replace(WALK_FORWARD_PREDICTIONS, predictions, "model_version = ?", [version])
+
+
+def trained_predictions(registry: ModelRegistry, version: str) -> pl.DataFrame:
+    """A version's walk-forward predictions as its training left them in its folder; no rows where they are lost."""
     content = registry.files.read(version).get(PREDICTIONS_FILE)
-    if content is not None:
-        store.replace(WALK_FORWARD_PREDICTIONS, pl.read_parquet(io.BytesIO(content)), "model_version = ?", [version])
+    return WALK_FORWARD_PREDICTIONS.empty() if content is None else pl.read_parquet(io.BytesIO(content))
 
 
 def _files(trained: TrainedModel) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from quant_assets.signals.feature_list import CONSUMERS, FEATURES
 from quant_assets.signals.heuristic import HEURISTIC_SESSIONS
 from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
+from quant_assets.signals.model_features import model_features
 from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule
 from quant_assets.signals.prediction_history import extend_predictions
 from quant_assets.signals.registration import ModelRegistry
@@ -125,7 +126,7 @@ class _Night:
         for candidate in (version, *self.registry.ledger.former_champions(model)):
             try:
                 used = self.registry.load(candidate)
-                rows = model_rows(used, self.frame, decided_at=self.clock, note=note)
+                rows = model_rows(used, self._rows_of(used), decided_at=self.clock, note=note)
             except QuantError as error:
                 note = note or f"{version} could not score: {error}"
                 continue
@@ -144,6 +145,10 @@ class _Night:
             body=note,
         )
 
+    def _rows_of(self, model: SignalModel) -> pl.DataFrame:
+        """The session as the version reads it, which may be by other features than those of today's code."""
+        return model_features(self.store, model.card, "date = ?", [self.as_of])
+
     def _by_heuristic(self, model: str, rule: LabelRule, frame: pl.DataFrame, note: str) -> SignalRows:
         return heuristic_rows(
             frame, model=model, rule=rule, fitted=self._fitted(rule), note=note, decided_at=self.clock
@@ -155,7 +160,9 @@ class _Night:
         closes = self.store.read(ADJUSTED_PRICES, ["symbol", "date", "close"], "date >= ?", [since])
         labels = forward_labels(closes, rule, new_york_calendar().sessions)
         features = read_features(self.store, _consumer(RULE_FEATURES), "date >= ?", [since])
-        return fit_heuristic(training_table(features, labels, RULE_FEATURES), rule.horizon_days)
+        # A rule whose inputs are not known counts 0, so every row with a score counts here.
+        table = training_table(features, labels, RULE_FEATURES, least_known_share=0.0)
+        return fit_heuristic(table, rule.horizon_days)
 
     def _write(self, model: str, signals: pl.DataFrame, contributions: pl.DataFrame) -> None:
         """Put the rows in place; one that says the same keeps the instant at which it was first decided."""
@@ -167,7 +174,8 @@ class _Night:
         """The challenger's word on the same rows; one that cannot be used is left out, with an alert."""
         try:
             challenger = self.registry.load(version)
-            probabilities = challenger.probabilities(self.frame)
+            frame = challenger.scorable(self._rows_of(challenger))
+            probabilities = challenger.probabilities(frame)
         except QuantError as error:
             raise_alert(
                 self.registry.operations,
@@ -177,7 +185,7 @@ class _Night:
                 body=str(error),
             )
             return
-        scores = self.frame.select("symbol", "date").with_columns(
+        scores = frame.select("symbol", "date").with_columns(
             pl.Series("probability", probabilities, dtype=pl.Float64),
             model=pl.lit(challenger.card.model),
             model_version=pl.lit(version),

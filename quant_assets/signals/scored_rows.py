@@ -11,7 +11,7 @@ import polars as pl
 from quant_assets.signals.training_table import TrainingTable
 from quant_assets.signals.walk_forward_training import WalkForwardResult
 
-__all__ = ["ScoredRows", "prediction_rows", "scored_rows"]
+__all__ = ["ScoredRows", "prediction_rows", "scored_rows", "stored_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,6 +83,38 @@ def scored_rows(
         predictions.base_rate[known],
         table.labels[rows],
         table.forward_returns[rows],
+        opponents,
+    )
+
+
+def stored_rows(
+    predictions: pl.DataFrame, labels: pl.DataFrame, horizon_days: int, champion: pl.DataFrame | None = None
+) -> ScoredRows:
+    """Predictions as stored, with what happened since; those whose label is not known are left out.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        symbol, date, probability, base_rate.
+    labels : DataFrame
+        As :func:`quant_assets.signals.labels.forward_labels` gives them: they say what is known.
+    horizon_days : int
+    champion : DataFrame, optional
+        symbol, date, probability.
+    """
+    known = labels.filter(pl.col("label").is_not_null()).select("symbol", "date", "label", "forward_return")
+    rows = predictions.join(known, on=["symbol", "date"], how="inner").sort("date", "symbol")
+    symbols, dates = np.array(rows["symbol"].to_list(), dtype=np.str_), rows["date"].to_numpy().astype("datetime64[D]")
+    opponents = {} if champion is None or champion.is_empty() else {"champion": _aligned(symbols, dates, champion)}
+    return ScoredRows(
+        horizon_days,
+        symbols,
+        dates,
+        np.full(rows.height, ""),
+        rows["probability"].to_numpy(),
+        rows["base_rate"].to_numpy(),
+        rows["label"].to_numpy(),
+        rows["forward_return"].to_numpy(),
         opponents,
     )
 

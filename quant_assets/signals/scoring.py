@@ -28,7 +28,6 @@ from quant_assets.signals.training_table import TrainingTable, feature_matrix
 
 __all__ = [
     "HEURISTIC",
-    "LEAST_KNOWN_SHARE",
     "RULE_FEATURES",
     "HeuristicFit",
     "SignalRows",
@@ -40,8 +39,6 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 HEURISTIC = "heuristic"
-LEAST_KNOWN_SHARE = 0.5
-"""Share of a model's features that have to be known for it to score a row; a symbol of a few weeks has fewer."""
 _LEAST_LABELS = 252
 """Matured labels that the heuristic's probability needs; below it there is none."""
 
@@ -95,8 +92,7 @@ def model_rows(model: SignalModel, frame: pl.DataFrame, *, decided_at: dt.dateti
     DataError
         Where a feature is missing from the frame.
     """
-    matrix = feature_matrix(frame, model.card.features)
-    frame = frame.filter(pl.Series(np.mean(~np.isnan(matrix), axis=1) >= LEAST_KNOWN_SHARE))
+    frame = model.scorable(frame)
     scores = model.score(frame)
     rule = model.card.spec.label
     edges = edge(scores.probability, scores.base_rate)

@@ -24,7 +24,7 @@ from quant_assets.signals.drift_reference import DriftReference
 from quant_assets.signals.gradient_boosting import booster_from_text, contributions, raw_scores
 from quant_assets.signals.model_spec import ModelSpec
 from quant_assets.signals.reasons import BIAS, CALIBRATION
-from quant_assets.signals.training_table import feature_matrix
+from quant_assets.signals.training_table import feature_matrix, knows_enough
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -111,6 +111,10 @@ class SignalModel:
     calibrator: Calibrator = field(repr=False)
     rates: BaseRates = field(repr=False)
     reference: DriftReference = field(repr=False)
+
+    def scorable(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows of which enough features are known, by the rule that its training rows were chosen by."""
+        return frame.filter(pl.Series(knows_enough(feature_matrix(frame, self.card.features)), dtype=pl.Boolean))
 
     def score(self, frame: pl.DataFrame) -> Scores:
         """Predict rows of the feature store.

@@ -143,7 +143,8 @@ MODEL_METRICS = Table(
     key=("model", "model_version", "metric", "slice"),
     description=(
         "One row per version, metric and slice of its out-of-sample predictions, beside the naive figure. Slices: all, "
-        "year:, regime:, symbol:, decile:, against:."
+        "year:, regime:, symbol:, decile:, against:, as of its training; live: a challenger beside the champion (the "
+        "base rate without one) on the sessions since, carried on every night while it is held."
     ),
     columns=(
         _MODEL,
@@ -200,13 +201,18 @@ MODEL_EVENTS = Table(
     schema="signals",
     name="model_events",
     key=("event_id",),
-    description="One row per event of a model: trained, promoted, kept, rolled back, deleted; who and why.",
+    description="One row per event of a model: promoted, challenger, judged again, rolled back, deleted; who and why.",
     columns=(
         Column("event_id", "BIGINT", "Number in order of time."),
         Column("happened_at", "TIMESTAMPTZ", "Wall clock."),
         _MODEL,
         Column("model_version", "VARCHAR", "Version concerned; null where none came of it.", nullable=True),
-        Column("event", "VARCHAR", "trained, failed, promoted, kept, challenger, rolled_back, deleted."),
+        Column(
+            "event",
+            "VARCHAR",
+            "promoted; challenger (trained, did not win, takes that place); kept (trained, no alias); judged (a held "
+            "challenger judged again, did not win); failed (to train); rolled_back; deleted.",
+        ),
         Column("actor", "VARCHAR", "Person or job."),
         Column("reason", "VARCHAR", "Why, with figures."),
     ),

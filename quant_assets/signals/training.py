@@ -19,7 +19,7 @@ from quant_assets.signals.gradient_boosting import contributions, fit_booster, g
 from quant_assets.signals.labels import uniqueness_weights
 from quant_assets.signals.model_spec import ModelSpec
 from quant_assets.signals.parameter_search import search_parameters
-from quant_assets.signals.promotion import Verdict, judge
+from quant_assets.signals.promotion import Verdict, judge_version
 from quant_assets.signals.scored_rows import ScoredRows, prediction_rows, scored_rows
 from quant_assets.signals.signal_model import ModelCard, SignalModel
 from quant_assets.signals.training_table import TrainingTable
@@ -99,12 +99,7 @@ def train_model(
     model = _final_fit(table.where(table.matured), spec, circumstances, result, scored)
     # Two generators, so that adding a figure does not change a verdict.
     figures = evaluate(scored, np.random.default_rng([spec.seed, 1]))
-    verdict = judge(scored, np.random.default_rng([spec.seed, 2]))
-    if spec.is_narrowed_default:
-        # Figures of chosen symbols are not those of the universe, and a person who chooses can try until one wins.
-        chosen = "chosen symbols" if spec.symbols else "a shortened history"
-        reason = f"kept, not promoted: trained on {chosen}; promote it by hand ({verdict.reason})"
-        verdict = Verdict(wins=False, reason=reason)
+    verdict = judge_version(scored, spec)
     return TrainedModel(model, result, prediction_rows(table, result), scored, figures, verdict)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from quant_assets.foundation.errors import DataError, UsageError
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.tables import RUN_STATE
+from quant_assets.signals.challenger_review import Review, champion_predictions, review_challenger
 from quant_assets.signals.evaluation import Figure
 from quant_assets.signals.feature_list import CONSUMERS, FEATURE_VERSION, FEATURES, REGIME_COLUMN
 from quant_assets.signals.fold_training import folds_at_once
@@ -27,7 +28,6 @@ from quant_assets.signals.ledger import CHALLENGER, CHAMPION
 from quant_assets.signals.model_spec import DEFAULT_MODELS, LabelRule, ModelSpec
 from quant_assets.signals.registration import ModelRegistry, follow_ledger, register, remove_leftovers
 from quant_assets.signals.signal_model import ModelCard
-from quant_assets.signals.tables import WALK_FORWARD_PREDICTIONS
 from quant_assets.signals.training import Circumstances, TrainedModel, train_model
 from quant_assets.signals.training_table import training_table
 
@@ -37,6 +37,7 @@ __all__ = [
     "named_spec",
     "read_training_inputs",
     "requested_spec",
+    "retrain",
     "train_and_register",
     "untrained",
 ]
@@ -68,13 +69,17 @@ class TrainingInputs:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What came of training one model; without a card it failed, and the reason says why."""
+    """What came of training one model; without a card it failed, and the reason says why.
+
+    ``review`` is what came of judging the challenger that was held before; None where there was none.
+    """
 
     model: str
     reason: str
     alias: str | None = None
     card: ModelCard | None = None
     figures: tuple[Figure, ...] = field(default=(), repr=False)
+    review: Review | None = None
 
 
 def read_training_inputs(store: TableStore) -> TrainingInputs:
@@ -134,6 +139,46 @@ def requested_spec(registry: ModelRegistry, name: str, label: LabelRule | None, 
     return spec.with_changes(**changes)
 
 
+def retrain(
+    store: TableStore,
+    registry: ModelRegistry,
+    inputs: TrainingInputs,
+    specs: Sequence[ModelSpec],
+    *,
+    keep_challengers: bool,
+    actor: str,
+    revision: str,
+    report: Report,
+) -> tuple[TrainingOutcome, ...]:
+    """Judge the challengers that are held of some models again, then train a version of each model.
+
+    Judging comes first and is complete before anything is trained: a challenger that wins is the champion that the new
+    version has to beat.
+
+    Parameters
+    ----------
+    keep_challengers : bool
+        Whether challengers keep their place until they have had their quarter, as the calendar lets them; else new
+        versions take it, as where drift or a person asked for the training.
+    actor, revision, report
+        As in :func:`train_and_register`.
+    """
+    reviews: dict[str, Review | None] = {}
+    for name in dict.fromkeys(spec.name for spec in specs):
+        review = reviews[name] = review_challenger(store, registry, name, inputs.closes, actor=actor)
+        if review is not None:
+            report(f"{review.card.model_version}: {review.reason}")
+    outcomes = []
+    for spec in specs:
+        review = reviews[spec.name]
+        waits = review.reason_to_stay(spec) if keep_challengers and review is not None else ""
+        outcome = train_and_register(
+            store, registry, inputs, spec, actor=actor, revision=revision, report=report, reason_to_wait=waits
+        )
+        outcomes.append(replace(outcome, review=review))
+    return tuple(outcomes)
+
+
 def train_and_register(
     store: TableStore,
     registry: ModelRegistry,
@@ -143,6 +188,7 @@ def train_and_register(
     actor: str,
     revision: str,
     report: Report,
+    reason_to_wait: str = "",
 ) -> TrainingOutcome:
     """Train one version, keep it, and give it the alias that it earned.
 
@@ -156,6 +202,8 @@ def train_and_register(
         Code revision.
     report : callable
         Called with one line per fold.
+    reason_to_wait : str
+        As in :func:`quant_assets.signals.registration.register`.
     """
     for version in remove_leftovers(store, registry):
         report(f"{version} was left by a training that was killed; it is removed")
@@ -165,10 +213,11 @@ def train_and_register(
         registry.ledger.note(spec.name, None, "failed", actor=actor, reason=str(error))
         follow_ledger(store, registry)
         return TrainingOutcome(spec.name, str(error))
-    alias = register(store, registry, trained, actor=actor)
+    alias = register(store, registry, trained, actor=actor, reason_to_wait=reason_to_wait)
     follow_ledger(store, registry)
-    report(f"{trained.model.card.model_version} is {alias}: {trained.verdict.reason}")
-    return TrainingOutcome(spec.name, trained.verdict.reason, alias, trained.model.card, trained.figures)
+    reason = trained.verdict.reason if alias else f"{trained.verdict.reason}; {reason_to_wait}"
+    report(f"{trained.model.card.model_version} is {alias or 'kept'}: {reason}")
+    return TrainingOutcome(spec.name, reason, alias, trained.model.card, trained.figures)
 
 
 def _train(
@@ -192,7 +241,7 @@ def _train(
         lookback_sessions=spec.lookback_sessions,
     )
     circumstances = Circumstances(registry.next_version(spec.name, store), FEATURE_VERSION, inputs.clock, revision)
-    champion = _champion_predictions(store, registry, spec)
+    champion = champion_predictions(store, registry, spec.name)
     cores = os.cpu_count() or 1
     at_once = folds_at_once(table, cores)
     with ThreadPoolExecutor(at_once) as pool:
@@ -205,11 +254,3 @@ def _train(
             threads=max(1, cores // at_once),
             report=report,
         )
-
-
-def _champion_predictions(store: TableStore, registry: ModelRegistry, spec: ModelSpec) -> pl.DataFrame | None:
-    """Out-of-sample predictions of the champion, None without one."""
-    version = registry.ledger.holder(spec.name, CHAMPION)
-    if version is None:
-        return None
-    return store.read(WALK_FORWARD_PREDICTIONS, ["symbol", "date", "probability"], "model_version = ?", [version])

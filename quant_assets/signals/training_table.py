@@ -15,11 +15,15 @@ import polars as pl
 
 from quant_assets.foundation.errors import DataError
 
-__all__ = ["TrainingTable", "feature_matrix", "newest_sessions", "training_table"]
+__all__ = ["LEAST_KNOWN_SHARE", "TrainingTable", "feature_matrix", "knows_enough", "newest_sessions", "training_table"]
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+
+LEAST_KNOWN_SHARE = 0.5
+"""Share of a model's features that have to be known for it to be fitted on a row or to predict it, in the walk-forward
+as on a night. A symbol of a few weeks knows fewer; the heuristic scores it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,8 +94,9 @@ def training_table(
     regime_column: str = "",
     symbols: Sequence[str] = (),
     lookback_sessions: int | None = None,
+    least_known_share: float = LEAST_KNOWN_SHARE,
 ) -> TrainingTable:
-    """Join features with labels.
+    """Join features with labels, and leave out rows of which too little is known.
 
     Parameters
     ----------
@@ -107,6 +112,8 @@ def training_table(
         Keep only these; all where empty.
     lookback_sessions : int, optional
         Keep only the newest so many sessions.
+    least_known_share : float
+        Share of the named features that have to be known for a row to be kept.
 
     Raises
     ------
@@ -118,7 +125,7 @@ def training_table(
         newest_sessions(kept, lookback_sessions).join(labels, on=["symbol", "date"], how="inner").sort("date", "symbol")
     )
     regimes = joined[regime_column].fill_null("") if regime_column else pl.Series([""] * joined.height)
-    return TrainingTable(
+    table = TrainingTable(
         features=tuple(names),
         symbols=np.array(joined["symbol"].to_list(), dtype=np.str_),
         dates=joined["date"].to_numpy().astype("datetime64[D]"),
@@ -129,6 +136,15 @@ def training_table(
         bar_numbers=joined["bar_number"].to_numpy().astype(np.int64),
         regimes=np.array(regimes.to_list(), dtype=np.str_),
     )
+    enough = knows_enough(table.matrix, least_known_share)
+    return table if enough.all() else table.where(enough)
+
+
+def knows_enough(matrix: Matrix, least_known_share: float = LEAST_KNOWN_SHARE) -> npt.NDArray[np.bool_]:
+    """Rows of which at least such a share of the features is known, shape (n,)."""
+    unknown = np.count_nonzero(np.isnan(matrix), axis=1)
+    enough: npt.NDArray[np.bool_] = matrix.shape[1] - unknown >= least_known_share * matrix.shape[1]
+    return enough
 
 
 def newest_sessions(frame: pl.DataFrame, sessions: int | None) -> pl.DataFrame:

@@ -11,9 +11,11 @@ import pytest
 from quant_assets.foundation.errors import DataError, StorageError
 from quant_assets.signals.calibration import sigmoid
 from quant_assets.signals.gradient_boosting import raw_scores
+from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.reasons import BIAS, CALIBRATION, top_reasons
 from quant_assets.signals.signal_model import BOOSTER_FILE, MANIFEST_FILE, SignalModel
 from quant_assets.signals.training import Circumstances, train_model
+from quant_assets.signals.training_table import training_table
 from tests.support.signal_markets import NAMES, gaussian_closes, small_features, small_spec, small_table
 
 NOW = Circumstances("direction-1", 2, dt.datetime(2010, 1, 1, tzinfo=dt.UTC), "abc123")
@@ -68,6 +70,20 @@ def test_the_same_seed_makes_the_same_bytes():
     closes = gaussian_closes(4, symbols=6, sessions=1200, autocorrelation=0.3)
     other = train_model(small_table(closes, spec), spec, NOW).model
     assert other.files()[BOOSTER_FILE] != first[BOOSTER_FILE]
+
+
+def test_a_model_scores_the_rows_that_it_would_be_trained_on(model, rows):
+    """Whatever is unknown, the rows that a version may score are those that a training table of its features keeps."""
+    rng = np.random.default_rng(0)
+    holed = rows.with_columns(
+        pl.when(pl.Series(rng.random(rows.height) < 0.5)).then(pl.col(name)).alias(name) for name in NAMES
+    )
+    closes = gaussian_closes(9, symbols=6, sessions=200, autocorrelation=0.3)
+    table = training_table(holed, forward_labels(closes, model.card.spec.label), NAMES)
+    kept = model.scorable(holed).sort("date", "symbol")
+    assert 0 < kept.height < rows.height
+    assert kept["symbol"].to_list() == table.symbols.tolist()
+    assert kept["date"].to_numpy().astype("datetime64[D]").tolist() == table.dates.tolist()
 
 
 def test_a_missing_feature_is_refused_by_name(model, rows):

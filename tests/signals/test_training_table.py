@@ -19,11 +19,11 @@ def market():
 
 
 def test_rows_are_sorted_by_session_then_symbol(market):
-    """The table is in the order of time, all symbols of a session together."""
+    """The table is in the order of time, all symbols of a session together; the first knows two of five features."""
     table = training_table(*market, NAMES)
     assert np.all(np.diff(table.dates.astype(int)) >= 0)
     assert table.symbols[:3].tolist() == ["S00", "S01", "S02"]
-    assert len(table) == 120
+    assert len(table) == 120 - 3
 
 
 def test_values_are_those_of_the_frames(market):
@@ -39,7 +39,19 @@ def test_values_are_those_of_the_frames(market):
     assert table.labels[row] == labels.filter(chosen)["label"][0]
     assert np.isnan(table.labels[-3:]).all()
     assert np.isnat(table.matures_on[-3:]).all()
-    assert table.matured.tolist() == list(range(117))
+    assert table.matured.tolist() == list(range(114))
+
+
+def test_rows_of_which_under_half_is_known_are_left_out(market):
+    """Two of four known are enough and one of four is not, unless a caller says that anything will do."""
+    features, labels = market
+    newest = features.filter(pl.col("date") == features["date"].max())
+    half = newest.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("today", "noise_a"))
+    less = half.with_columns(spread_20=pl.lit(None, pl.Float64))
+    names = ("today", "noise_a", "noise_b", "spread_20")
+    assert len(training_table(half, labels, names)) == 3
+    assert len(training_table(less, labels, names)) == 0
+    assert len(training_table(less, labels, names, least_known_share=0.0)) == 3
 
 
 def test_symbols_and_lookback_choose_rows(market):
