@@ -13,8 +13,8 @@ import polars as pl
 from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
-from quant_assets.ops.run_link import run_link
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.ui_links import asset_link, run_link
 from quant_assets.quality.reports import alerts_of
 from quant_assets.runtime import deliver_alerts, delivery_summary
 from quant_assets.settings import load_settings
@@ -58,7 +58,7 @@ def anomaly_alerts(events: pl.DataFrame, now: dt.datetime) -> list[Alert]:
         for row in alerts_of(found).iter_rows(named=True):
             alert = Alert(**row, created_at=now)
             event = by_event.get(alert.alert_id)
-            details = _details(event, str(run_id)) if event else AlertDetails(link=run_link(str(run_id)))
+            details = _details(event, str(run_id)) if event else AlertDetails(link=_link(str(run_id)))
             alerts.append(replace(alert, details=details))
     return alerts
 
@@ -68,8 +68,12 @@ def _details(event: dict[str, Any], run_id: str) -> AlertDetails:
     return AlertDetails(
         symbol=event["symbol"],
         figures={"session": str(event["date"]), "kind": event["kind"], **figures},
-        link=run_link(run_id),
+        link=_link(run_id),
     )
+
+
+def _link(run_id: str) -> str:
+    return run_link(run_id) or asset_link("quality.anomaly_events")
 
 
 def published_anomaly_alerts(published: Published, now: dt.datetime) -> Sequence[Alert]:

@@ -14,6 +14,7 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.ui_links import asset_link
 from quant_assets.runtime import deliver_alerts
 from quant_assets.settings import load_settings
 from sensors.published import open_published, publication_name
@@ -109,6 +110,7 @@ def drift_alert(request: DriftRequest, now: dt.datetime) -> Alert:
             rows=tuple(
                 (name, measure, f"{value:.3f}", f"{limit:.3f}") for name, measure, value, limit in request.moved
             ),
+            link=asset_link("signals.drift_reports"),
         ),
     )
 

@@ -11,6 +11,7 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.ui_links import asset_link
 from quant_assets.runtime import deliver_alerts, delivery_summary
 from quant_assets.settings import load_settings
 from sensors.published import open_published, publication_name
@@ -62,6 +63,7 @@ def _alert(change: dict[str, object], now: dt.datetime) -> Alert:
         details=AlertDetails(
             symbol="" if is_market else str(scope),
             figures={"session": str(date), "before": _words(before), "after": _words(after)},
+            link=asset_link("regimes.market_regimes" if is_market else "regimes.symbol_regimes"),
         ),
     )
 

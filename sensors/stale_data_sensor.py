@@ -12,6 +12,7 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.ui_links import asset_link
 from quant_assets.runtime import deliver_alerts, delivery_summary
 from quant_assets.settings import load_settings
 from sensors.published import Published, open_published, publication_name
@@ -101,7 +102,10 @@ def stale_alert(freshness: Freshness, missing: Missing, now: dt.datetime) -> Ale
         subject=f"Prices end at {freshness.as_of}: the session of {missing.session} has not come",
         body=f"{why} {advice}",
         created_at=now,
-        details=AlertDetails(figures={"newest session": str(freshness.as_of), "missing": str(missing.session)}),
+        details=AlertDetails(
+            figures={"newest session": str(freshness.as_of), "missing": str(missing.session)},
+            link=asset_link("market_data.daily_prices"),
+        ),
     )
 
 

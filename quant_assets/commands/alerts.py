@@ -14,6 +14,7 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.alerts import newest_alerts, raise_alerts
 from quant_assets.ops.ports import Alert, AlertDetails
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.ui_links import RUNS_LINK
 from quant_assets.runtime import alert_channels, deliver_alerts
 from quant_assets.settings import Settings, load_settings
 
@@ -75,7 +76,7 @@ def send_test_alert() -> bool:
         subject="Test of quant alerts",
         body="Somebody ran 'quant alerts test'. There is nothing to do.",
         created_at=dt.datetime.now(dt.UTC),
-        details=AlertDetails(figures={"home": settings.home.name}),
+        details=AlertDetails(figures={"home": settings.home.name}, link=RUNS_LINK),
     )
     raise_alerts(_store(settings), [alert])
     reports = deliver_alerts(settings, is_urged=True)

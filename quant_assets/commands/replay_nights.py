@@ -26,6 +26,7 @@ from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.errors import RunLockedError, UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.ops.instance_folder import prepare_instance_folder
+from quant_assets.ops.replay_home import begin_replayed_session, keep_to_itself, without_mark
 from quant_assets.ops.run_tags import AS_OF_TAG
 from quant_assets.ops.store import OperationsStore
 from quant_assets.replay.clock import ReplayClock
@@ -33,7 +34,7 @@ from quant_assets.replay.night_facts import night_of, outcomes_of, predictions_o
 from quant_assets.replay.night_record import NightRecord
 from quant_assets.replay.nights import Night, NightsPlan, diary_line, plan_nights
 from quant_assets.replay.packaged import PACKAGED_TODAY, packaged_history
-from quant_assets.runtime import prepare_environment, universe_for
+from quant_assets.runtime import alert_channels, prepare_environment, universe_for
 from quant_assets.settings import Settings, load_settings
 from resources.warehouse.run_lock import lock_holder
 
@@ -50,8 +51,16 @@ _RUN_KEY_TAG, _SENSOR_TAG = "dagster/run_key", "dagster/sensor_name"
 """Tags by which the UI knows what a sensor launched."""
 
 
-def replay_nights(first: dt.date, last: dt.date, *, console: Console | None = None) -> bool:
+def replay_nights(first: dt.date, last: dt.date, *, is_telling: bool = True, console: Console | None = None) -> bool:
     """Live through the nights from ``first`` to ``last`` and print a diary; True where none failed.
+
+    Parameters
+    ----------
+    first, last : date
+        Any dates; nights are the sessions among them.
+    is_telling : bool
+        Deliver alerts to the channels that are set, marked with the replayed session; otherwise they stay rows.
+    console : Console, optional
 
     Raises
     ------
@@ -73,9 +82,12 @@ def replay_nights(first: dt.date, last: dt.date, *, console: Console | None = No
     calendar = new_york_calendar()
     plan = plan_nights(first, last, calendar, earliest=_first_session(settings), latest=PACKAGED_TODAY)
     home = _prepare(settings, plan)
+    keep_to_itself(OperationsStore(home.operations), is_silent=not is_telling)
     record = NightRecord(home.path / "record.duckdb")
     console.print(f"Replay of {plan.sessions[0]} to {plan.sessions[-1]} ({len(plan.sessions)} nights) in {home.path}")
     console.print(f"Look at it with: QUANT_HOME={home.path} quant ui")
+    if channels := ", ".join(channel.name for channel in alert_channels(settings)) if is_telling else "":
+        console.print(f"Alerts go to {channels}; their subjects begin with [replay] and the session.")
     is_well = _live_through(_Replay(home, record, calendar), plan, console)
     _print_proof(record, console)
     return is_well
@@ -157,6 +169,7 @@ class _Replay:
         """Live through one night and write it into the record."""
         begun, clock = time.monotonic(), ReplayClock.after(session).now()
         since = self.record.start(session, clock, _now())
+        begin_replayed_session(OperationsStore(self.home.operations), session)
         if not self.cursors:
             self._sense({}, [])  # a run status sensor begins with the first run after its first tick
         result = self._launch("nightly", session, {})
@@ -242,7 +255,8 @@ class _Replay:
             "SELECT subject FROM alerts WHERE created_at >= ? ORDER BY created_at, alert_id",
             (since.astimezone(dt.UTC).isoformat(),),
         )
-        return tuple(row["subject"] for row in rows)
+        # The line begins with the session; the mark would repeat it.
+        return tuple(without_mark(row["subject"]) for row in rows)
 
 
 def _now() -> dt.datetime:

@@ -12,12 +12,14 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from quant_assets.foundation.errors import StorageError
 from quant_assets.ops.alerts import ALERT_CHANNEL, SEVERITIES, alert_from_row, raise_alerts, untold_alerts
 from quant_assets.ops.ports import Alert, AlertChannel, AlertMessage, Sending
+from quant_assets.ops.replay_home import is_telling
 from quant_assets.ops.store import OperationsStore
+from quant_assets.ops.ui_links import opened_details
 
 __all__ = ["BUNDLE_FROM", "MOST_BUNDLED", "ChannelReport", "bundle", "deliver", "wait_seconds"]
 
@@ -32,6 +34,15 @@ _MESSAGES_A_TIME = 10
 
 _FIRST_WAIT, _LONGEST_WAIT = 30.0, 3600.0
 """Seconds after the first failure, and at most. A misconfigured channel waits the longest at once."""
+
+_SUM_OF_FAILURES = """
+UPDATE alerts SET last_error = (
+    SELECT group_concat(told, ' ') FROM (
+        SELECT channel || ': ' || reason AS told FROM alert_failures
+        WHERE alert_failures.alert_id = alerts.alert_id ORDER BY channel))
+WHERE alert_id = ?
+"""
+"""Why each channel that has not taken an alert refused it last; null where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,9 @@ def deliver(
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     is_urged: bool = False,
 ) -> tuple[ChannelReport, ...]:
-    """Tell every channel what it has not been told yet; does nothing where no channel is configured.
+    """Tell every channel what it has not been told yet.
+
+    Does nothing where no channel is configured, and in the home of a replay that was asked to keep its alerts.
 
     Parameters
     ----------
@@ -125,7 +138,7 @@ def deliver(
     tuple of ChannelReport
         One per channel; empty where another process is delivering.
     """
-    if not channels:
+    if not channels or not is_telling(store):
         return ()
     with _only_deliverer(store) as is_ours:
         if not is_ours:
@@ -187,7 +200,11 @@ def _deliver_by(
 
 def _pending(store: OperationsStore, channel: str) -> dict[Alert, int]:
     """Alerts that a channel has not been told, each with how often telling it was tried on any."""
-    return {alert_from_row(row): row["attempts"] for row in untold_alerts(store, channel)}
+    told = {}
+    for row in untold_alerts(store, channel):
+        alert = alert_from_row(row)
+        told[replace(alert, details=opened_details(store, alert.details))] = row["attempts"]
+    return told
 
 
 def _note_delivery(store: OperationsStore, channel: str, message: AlertMessage, now: dt.datetime) -> None:
@@ -197,12 +214,15 @@ def _note_delivery(store: OperationsStore, channel: str, message: AlertMessage, 
             "INSERT OR IGNORE INTO alert_deliveries VALUES (?, ?, ?)",
             [(alert.alert_id, channel, stamp) for alert in message.alerts],
         )
+        ids = [(alert.alert_id,) for alert in message.alerts]
         connection.executemany(
-            "UPDATE alerts SET delivered_at = coalesce(delivered_at, ?), attempts = attempts + 1, "
-            # What another channel refused for stays, until that one takes it.
-            "last_error = CASE WHEN last_error LIKE ? || ': %' THEN NULL ELSE last_error END WHERE alert_id = ?",
-            [(stamp, channel, alert.alert_id) for alert in message.alerts],
+            "DELETE FROM alert_failures WHERE alert_id = ? AND channel = ?", [(*i, channel) for i in ids]
         )
+        connection.executemany(
+            "UPDATE alerts SET delivered_at = coalesce(delivered_at, ?), attempts = attempts + 1 WHERE alert_id = ?",
+            [(stamp, *i) for i in ids],
+        )
+        connection.executemany(_SUM_OF_FAILURES, ids)
         connection.execute(
             "INSERT INTO alert_channels (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET failures = 0, "
             "not_before = NULL, last_error = NULL",
@@ -220,10 +240,12 @@ def _note_failure(
     not_before: dt.datetime,
 ) -> None:
     with store.transaction() as connection:
+        ids = [(alert.alert_id,) for alert in message.alerts]
         connection.executemany(
-            "UPDATE alerts SET attempts = attempts + 1, last_error = ? WHERE alert_id = ?",
-            [(f"{channel}: {sending.reason}", alert.alert_id) for alert in message.alerts],
+            "INSERT OR REPLACE INTO alert_failures VALUES (?, ?, ?)", [(*i, channel, sending.reason) for i in ids]
         )
+        connection.executemany("UPDATE alerts SET attempts = attempts + 1 WHERE alert_id = ?", ids)
+        connection.executemany(_SUM_OF_FAILURES, ids)
         connection.execute(
             "INSERT INTO alert_channels VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
             "failures = excluded.failures, not_before = excluded.not_before, last_error = excluded.last_error",

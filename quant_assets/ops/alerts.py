@@ -38,6 +38,10 @@ OUTBOX_SCHEMA = (
         alert_id TEXT NOT NULL, channel TEXT NOT NULL, delivered_at TEXT NOT NULL, PRIMARY KEY (alert_id, channel))
     """,
     """
+    CREATE TABLE IF NOT EXISTS alert_failures (
+        alert_id TEXT NOT NULL, channel TEXT NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (alert_id, channel))
+    """,
+    """
     CREATE TABLE IF NOT EXISTS alert_channels (
         name TEXT PRIMARY KEY, failures INTEGER NOT NULL DEFAULT 0, not_before TEXT, last_error TEXT)
     """,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Alert", "AlertChannel", "AlertDetails", "AlertMessage", "Sending"]
+__all__ = ["REPLAYED", "Alert", "AlertChannel", "AlertDetails", "AlertMessage", "Sending"]
+
+REPLAYED = re.compile(r"^\[replay (\d{4}-\d{2}-\d{2})\] ")
+"""How the subject of an alert begins that a replay of history raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,9 @@ class AlertDetails:
     columns, rows : sequences
         A small table; empty for none.
     link : str
-        Where to look further; empty for nowhere.
+        Where to look further: in a row the path inside the UI, in a message the whole address; empty for nowhere.
+    link_hint : str
+        What to do first where the address does not open by itself; empty for nothing.
     """
 
     symbol: str = ""
@@ -31,6 +37,7 @@ class AlertDetails:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     link: str = ""
+    link_hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +93,13 @@ class AlertMessage:
 
     @property
     def subject(self) -> str:
-        """One line for the whole message."""
+        """One line for the whole message, marked where a replay raised it."""
         if not self.is_digest:
             return self.alerts[0].subject
-        return f"{len(self.alerts)} alerts: {self.alerts[0].kind.replace('_', ' ')}"
+        marks = sorted(found[1] for alert in self.alerts if (found := REPLAYED.match(alert.subject)))
+        days = " to ".join(dict.fromkeys([marks[0], marks[-1]])) if marks else ""
+        mark = f"[replay {days}] " if days else ""
+        return f"{mark}{len(self.alerts)} alerts: {self.alerts[0].kind.replace('_', ' ')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from quant_assets.ops.ports import Alert, AlertDetails
-from quant_assets.ops.run_link import run_link
+from quant_assets.ops.ui_links import run_link
 
 __all__ = ["failure_alert", "failure_alert_id"]
 

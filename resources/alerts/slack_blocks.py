@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from quant_assets.ops.ports import Alert, AlertMessage
+from quant_assets.ops.ports import Alert, AlertDetails, AlertMessage
 
 __all__ = ["message_blocks", "message_text"]
 
@@ -41,7 +41,7 @@ def _single(alert: Alert) -> list[Block]:
     if details.rows:
         blocks.append(_section(f"```{_escaped(_table(details.columns, details.rows))}```"))
     if details.link:
-        blocks.append(_section(f"<{details.link}|Look at it>"))
+        blocks.append(_look(details))
     return blocks
 
 
@@ -49,7 +49,15 @@ def _digest(alerts: Sequence[Alert]) -> list[Block]:
     lines = [f"• *{alert.severity}* {_escaped(alert.subject)}" for alert in alerts[:_LISTED]]
     if len(alerts) > _LISTED:
         lines.append(f"and {len(alerts) - _LISTED} more: `quant alerts list`")
-    return [_section("\n".join(lines))]
+    blocks = [_section("\n".join(lines))]
+    if len({alert.details.link for alert in alerts}) == 1 and alerts[0].details.link:
+        blocks.append(_look(alerts[0].details))
+    return blocks
+
+
+def _look(details: AlertDetails) -> Block:
+    hint = f" {_escaped(details.link_hint)}" if details.link_hint else ""
+    return _section(f"<{details.link}|Look at it>{hint}")
 
 
 def _context(message: AlertMessage) -> Block:

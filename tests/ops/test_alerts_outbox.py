@@ -109,6 +109,35 @@ def test_each_channel_is_told_once(store):
     assert alert_rows(store)["last_error"][0] is None
 
 
+def test_each_channel_s_reason_is_kept_until_it_takes_the_alert(store):
+    """Where both refuse both reasons are there, each after its channel's name; the one that took it has none left."""
+    raise_alerts(store, [alert(1)])
+    clock = Clock()
+    slack = Notebook("slack", [Sending("No token."), Sending("No channel.")])
+    webhook = Notebook("webhook", [Sending("HTTP 500.")])
+    seen = []
+    for _ in range(3):
+        deliver(store, [webhook, slack], clock=clock)
+        seen.append(alert_rows(store)["last_error"][0])
+        clock.forward(3601)
+    assert seen == ["slack: No token. webhook: HTTP 500.", "slack: No channel.", None]
+    assert alert_rows(store)["attempts"][0] == 5
+
+
+def test_reasons_of_one_alert_are_not_those_of_another(store):
+    """A message that is taken clears the reasons of its own alerts alone."""
+    raise_alerts(store, [alert(1, "bad"), alert(2, "good")])
+    channel = Notebook("slack", [Sending("down.")])
+    clock = Clock()
+    deliver(store, [channel], clock=clock)
+    clock.forward(31)
+    channel.answers = [Sending(), Sending("down again.")]
+    deliver(store, [channel], clock=clock)
+    rows = {row["alert_id"]: row["last_error"] for row in newest_alerts(store, 10)}
+    assert sorted(rows.values(), key=str) == [None, "slack: down again."]
+    assert rows["bad-1"] == "slack: down again."
+
+
 def test_pending_is_counted_per_channel_and_before_the_limit(store):
     """An old alert that one channel of two was not told is pending, however many newer ones were told to both."""
     clock = Clock()

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quant_assets.foundation.calendar import new_york_calendar
+from quant_assets.foundation.tables import Table
+from quant_assets.market_data.tables import DAILY_PRICES
 from quant_assets.ops.run_failures import failure_alert
 from quant_assets.quality.tables import ANOMALY_EVENTS
-from quant_assets.regimes.tables import REGIME_CHANGES
+from quant_assets.regimes.tables import MARKET_REGIMES, REGIME_CHANGES, SYMBOL_REGIMES
 from quant_assets.signals.tables import DRIFT_REPORTS
 from sensors.anomaly_alert_sensor import anomaly_alerts
 from sensors.drift_sensor import COOL_DOWN_SESSIONS, DriftRequest, drift_alert, drift_request
@@ -82,7 +84,7 @@ def test_events_become_alerts_with_the_sentinels_own_identifiers():
     assert alert.details.figures == {"session": "2013-03-01", "kind": "spike", "isolation score": "0.71"}
     assert alert.details.link.endswith("/runs/r1")
     (without_run,) = anomaly_alerts(events("e1").drop("run_id"), NOW)
-    assert (without_run.alert_id, without_run.details.link) == ("anomaly-e1", "")
+    assert (without_run.alert_id, without_run.details.link) == ("anomaly-e1", "/assets/quality/anomaly_events")
     assert anomaly_alerts(ANOMALY_EVENTS.empty(), NOW) == []
     assert anomaly_alerts(pl.DataFrame(), NOW) == []
 
@@ -182,6 +184,25 @@ def test_lateness_is_told_once_for_as_long_as_it_lasts():
     first = stale_alert(freshness, missing_session(freshness, at("2020-01-04T11:00"), CALENDAR), NOW)
     later = stale_alert(freshness, missing_session(freshness, at("2020-01-08T11:00"), CALENDAR), NOW)
     assert first.alert_id == later.alert_id == "stale_data-2020-01-02"
+
+
+def page(table: Table) -> str:
+    """Path of the page of the asset that a declared table is."""
+    return f"/assets/{table.schema}/{table.name}"
+
+
+def test_alerts_lead_to_the_asset_that_they_are_about():
+    """Regime changes, late prices, drift and events without a run link to the page of a table that is declared."""
+    change = {"before": "sideways", "after": "bearish", "probability": 0.9, "cause": "evidence"}
+    changes = complete(REGIME_CHANGES, change | {"scope": "market"}, change | {"scope": "IBM"})
+    assert [alert.details.link for alert in regime_alerts(changes, NOW)] == [page(SYMBOL_REGIMES), page(MARKET_REGIMES)]
+    freshness = Freshness(THURSDAY, "alpha_vantage", at("2020-01-04T11:00"))
+    late = stale_alert(freshness, missing_session(freshness, at("2020-01-04T11:00"), CALENDAR), NOW)
+    assert late.details.link == page(DAILY_PRICES)
+    drift = drift_alert(drift_request(reports(confirmed=True), None, CALENDAR), NOW)
+    assert drift.details.link == page(DRIFT_REPORTS)
+    (event,) = anomaly_alerts(events("e1", run_id=""), NOW)
+    assert event.details.link == page(ANOMALY_EVENTS)
 
 
 def test_failed_run_is_told_with_its_first_line():
