@@ -102,15 +102,11 @@ SELECT
     prices.close * coalesce(factors.price_factor, 1) AS close,
     prices.volume * coalesce(factors.volume_factor, 1) AS volume
 FROM market_data.daily_prices AS prices
+ANTI JOIN (SELECT symbol, date FROM quality.quarantined_prices WHERE released_at IS NULL) AS withheld
+    ON prices.symbol = withheld.symbol AND prices.date = withheld.date
 ASOF LEFT JOIN market_data.adjustment_factors AS factors
     ON prices.symbol = factors.symbol AND prices.date >= factors.valid_from
-WHERE
-    prices.date <= (SELECT max(as_of) FROM ops.run_state)
-    AND NOT EXISTS (
-        SELECT 1
-        FROM quality.quarantined_prices AS withheld
-        WHERE withheld.symbol = prices.symbol AND withheld.date = prices.date AND withheld.released_at IS NULL
-    )
+WHERE prices.date <= (SELECT max(as_of) FROM ops.run_state)
 """,
 )
 
