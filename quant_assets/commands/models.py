@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import duckdb
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +14,8 @@ from quant_assets.foundation.home import Home
 from quant_assets.ops.store import OperationsStore
 from quant_assets.runtime import prepare_environment
 from quant_assets.settings import load_settings
-from quant_assets.signals.ledger import CHAMPION, ModelLedger, roll_back
+from quant_assets.signals.challenger import LiveComparison
+from quant_assets.signals.ledger import CHALLENGER, CHAMPION, ModelLedger, roll_back
 from quant_assets.signals.registration import ModelRegistry
 from resources.model_registry import MlflowRecords, ModelFolders
 
@@ -73,7 +77,7 @@ def delete_model(registry: ModelRegistry, model_version: str, *, actor: str, rea
 
 
 def list_models() -> None:
-    """Print versions, the alias that each holds, and how it did out of sample."""
+    """Print versions, the alias that each holds, how it did out of sample, and challengers beside champions live."""
     registry = open_registry()
     aliases = {holder.model_version: holder.alias for holder in registry.ledger.holders()}
     skills = _published_skills(registry)
@@ -84,6 +88,9 @@ def list_models() -> None:
         table.add_row(version, aliases.get(version, ""), *skills.get(version, ("", "", "")))
     console = Console()
     console.print(table if table.row_count else "No model has been trained yet: run 'make run'.")
+    for version, live in _published_live(registry).items():
+        if aliases.get(version) == CHALLENGER:
+            console.print(f"{version}, challenger: {live.words}.", soft_wrap=True)
     console.print(f"MLflow: mlflow ui --backend-store-uri {registry.records.location}", soft_wrap=True)
 
 
@@ -104,23 +111,35 @@ def _recorded(registry: ModelRegistry, model: str, model_version: str) -> str:
     return ""
 
 
-def _published_skills(registry: ModelRegistry) -> dict[str, tuple[str, str, str]]:
-    """Figures of the last publication, by version."""
+def _published(registry: ModelRegistry, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of the last publication; none where there is none, or one from before this room existed."""
     database = Home(registry.operations.path.parent).readers_database
     if not database.exists():
-        return {}
+        return []
     with duckdb.connect(str(database), read_only=True) as connection:
         try:
-            rows = connection.execute(_SKILLS).fetchall()
-        except duckdb.CatalogException:  # published before this room existed
-            return {}
+            return connection.execute(sql).fetchall()
+        except duckdb.CatalogException:
+            return []
+
+
+def _published_live(registry: ModelRegistry) -> dict[str, LiveComparison]:
+    """Challengers beside their opponents on the sessions since their training, by version."""
+    return {
+        version: LiveComparison(opponent, int(sessions), rows, *(math.nan if one is None else one for one in figures))
+        for version, opponent, sessions, rows, *figures in _published(registry, _LIVE)
+    }
+
+
+def _published_skills(registry: ModelRegistry) -> dict[str, tuple[str, str, str]]:
+    """Figures of the last publication, by version."""
     return {
         version: (
             f"{skill:.2%} [{low:.2%}, {high:.2%}]",
             f"{area:.3f}",
             f"{ic:.3f} ({t:.1f})" if ic is not None else "",
         )
-        for version, skill, low, high, area, ic, t in rows
+        for version, skill, low, high, area, ic, t in _published(registry, _SKILLS)
     }
 
 
@@ -133,4 +152,16 @@ SELECT
 FROM signals.model_metrics
 WHERE slice = 'all'
 GROUP BY model_version
+"""
+_LIVE = """
+SELECT
+    model_version, coalesce(max(baseline_name) FILTER (metric = 'brier'), ''),
+    max(value) FILTER (metric = 'live_sessions'), max(rows) FILTER (metric = 'live_sessions'),
+    max(value) FILTER (metric = 'brier'), max(baseline) FILTER (metric = 'brier'),
+    max(value) FILTER (metric = 'brier_skill'),
+    max(value) FILTER (metric = 'rank_ic'), max(baseline) FILTER (metric = 'rank_ic')
+FROM signals.model_metrics
+WHERE slice = 'live'
+GROUP BY model_version
+ORDER BY model_version
 """

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from quant_assets.commands.models import delete_model, promote_model, roll_back_model
+from quant_assets.commands.models import delete_model, list_models, promote_model, roll_back_model
 from quant_assets.foundation.errors import UsageError
+from quant_assets.foundation.home import Home
+from quant_assets.signals.challenger_review import compare_challengers
 from quant_assets.signals.registration import follow_ledger, register
+from quant_assets.signals.score_night import score_night
 from tests.signals.test_registration import client_of
 from tests.support.pipeline import Installation
-from tests.support.signal_home import SignalHome
+from tests.support.signal_home import SESSIONS, SignalHome
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,22 @@ def quant(two_versions):
         return installation.quant("models", *arguments)
 
     return run
+
+
+def test_the_list_shows_how_a_challenger_does_live(two_versions, monkeypatch, capsys, tmp_path):
+    """Versions with their skill, and each challenger beside the champion on the sessions since, as last published."""
+    home = two_versions.copy(tmp_path / "home")
+    home.advance_to(SESSIONS + 6)
+    score_night(home.warehouse, home.registry())
+    live = compare_challengers(home.warehouse, home.registry())
+    shutil.copy(home.warehouse.path, Home(home.path).readers_database)
+    monkeypatch.setenv("QUANT_HOME", str(home.path))
+    list_models()
+    shown = capsys.readouterr().out
+    assert f"jump-2, challenger: live sessions: 5, Brier {live['jump-2'].brier:.5f} against" in shown
+    assert "of the champion, rank IC" in shown
+    assert "direction-1, challenger: live sessions: 1, Brier" in shown
+    assert "of the base rate, rank IC" in shown
 
 
 def test_versions_are_promoted_rolled_back_and_deleted_by_people(quant, two_versions):

@@ -3,17 +3,21 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from quant_assets.features.tables import feature_store
 from quant_assets.foundation.calendar import new_york_calendar
+from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals import checks
 from quant_assets.signals.drift_night import report_drift
-from quant_assets.signals.feature_list import VOLATILITY_LEVELS
+from quant_assets.signals.feature_list import FEATURES, VOLATILITY_LEVELS
+from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
 from quant_assets.signals.model_spec import DEFAULT_MODELS, BoostingParameters, LabelRule
-from quant_assets.signals.registration import follow_ledger, remove_leftovers
+from quant_assets.signals.registration import follow_ledger, register, remove_leftovers
 from quant_assets.signals.score_night import score_night
 from quant_assets.signals.tables import (
     CHALLENGER_SCORES,
@@ -24,10 +28,15 @@ from quant_assets.signals.tables import (
     TABLES,
     WALK_FORWARD_PREDICTIONS,
 )
+from quant_assets.signals.training import Circumstances, train_model
 from quant_assets.signals.training_run import read_training_inputs, train_and_register
+from quant_assets.signals.training_table import training_table
 from resources.warehouse import asset_key
 from tests.signals.conftest import materialise
-from tests.support.signal_home import NEVER_KNOWN, SESSIONS, SYMBOLS, empty_home
+from tests.support.signal_home import NEVER_KNOWN, SESSIONS, STORE, SYMBOLS, SignalHome, empty_home
+
+FIRST_STORE = feature_store(1)
+IN_BOTH = tuple(name for name in FEATURES if name in FIRST_STORE.column_names)
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +249,107 @@ def test_a_symbol_of_few_features_gets_the_heuristic(home):
         "S0": "heuristic", "S1": "model", "S2": "model", "S3": "model",
     }  # fmt: skip
     assert rows.filter(pl.col("symbol") == "S0")["note"][0] == "too few of the features are known for jump-1"
+
+
+def test_what_knows_too_little_is_predicted_by_no_version(home):
+    """A sparse row has no prediction of champion or challenger either, and gets them once the store knows more."""
+    as_of = home.advance_to(SESSIONS + 1)
+    whole = home.warehouse.query("SELECT * FROM features.feature_store_v2 WHERE date = ? AND symbol = 'S0'", [as_of])
+    unknown = ", ".join(f"{name} = NULL" for name in FEATURES[: len(FEATURES) // 2 + 1])
+    with home.warehouse.transaction() as connection:
+        connection.execute(f"UPDATE features.feature_store_v2 SET {unknown} WHERE date = ? AND symbol = 'S0'", [as_of])
+    score_night(home.warehouse, home.registry())
+
+    def predicted(table) -> set[tuple[str, str]]:
+        rows = home.warehouse.read(table, where="date = ?", parameters=[as_of])
+        return set(rows.select("symbol", "model_version").rows())
+
+    others = {f"S{number}" for number in range(1, SYMBOLS)}
+    assert predicted(WALK_FORWARD_PREDICTIONS) == {(one, v) for one in others for v in ("jump-1", "direction-1")}
+    assert predicted(CHALLENGER_SCORES) == {(one, "direction-1") for one in others}
+    home.warehouse.replace(STORE, whole, "date = ? AND symbol = 'S0'", [as_of])
+    score_night(home.warehouse, home.registry())
+    assert ("S0", "jump-1") in predicted(WALK_FORWARD_PREDICTIONS)
+    assert ("S0", "direction-1") in predicted(CHALLENGER_SCORES)
+
+
+def test_a_symbol_that_arrives_late_is_not_lost(home, tmp_path):
+    """Its row of a session that was extended without it is predicted when it comes, as if it had been in time."""
+    in_time = home.copy(tmp_path / "in_time")
+    late = home.advance_to(SESSIONS + 1)
+    row = home.warehouse.read(STORE, where="date = ? AND symbol = 'S3'", parameters=[late])
+    home.warehouse.replace(STORE, STORE.empty(), "date = ? AND symbol = 'S3'", [late])
+    score_night(home.warehouse, home.registry())
+    for night in (home, in_time):
+        night.advance_to(SESSIONS + 3)
+    with home.warehouse.transaction() as connection:
+        home.warehouse.append_within(connection, STORE, row)
+    for night in (home, in_time):
+        score_night(night.warehouse, night.registry())
+    found, expected = (
+        night.warehouse.read(WALK_FORWARD_PREDICTIONS, where="date >= ?", parameters=[late])
+        for night in (home, in_time)
+    )
+    assert found.filter((pl.col("date") == late) & (pl.col("symbol") == "S3")).height == 2
+    assert_frame_equal(found, expected, check_exact=True)
+
+
+def as_version_1(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of version 2 of the store as rows of version 1, whose features have other values here."""
+    return rows.with_columns((0.5 - 2.0 * pl.col(name)).alias(name) for name in IN_BOTH).select(
+        FIRST_STORE.column_names
+    )
+
+
+@pytest.fixture
+def on_version_1(home) -> SignalHome:
+    """A home whose champion of ``jump`` was trained on version 1 of the store, one session later."""
+    registry, inputs = home.registry(), read_training_inputs(home.warehouse)
+    spec = DEFAULT_MODELS[1].with_changes(boosting=BoostingParameters(rounds=20, learning_rate=0.2))
+    table = training_table(
+        as_version_1(home.warehouse.read(STORE)), forward_labels(inputs.closes, spec.label, inputs.sessions), IN_BOTH
+    )
+    register(
+        home.warehouse, registry, train_model(table, spec, Circumstances("jump-2", 1, inputs.clock, "")), actor="test"
+    )
+    registry.ledger.note("jump", "jump-2", "promoted", actor="test", reason="test", alias=CHAMPION)
+    follow_ledger(home.warehouse, registry)
+    home.advance_to(SESSIONS + 1)
+    home.warehouse.ensure([FIRST_STORE])
+    home.warehouse.replace(FIRST_STORE, as_version_1(home.warehouse.read(STORE)))
+    return home
+
+
+@pytest.mark.parametrize("alias", [CHAMPION, CHALLENGER])
+def test_a_version_reads_the_store_that_it_was_trained_on(on_version_1, alias):
+    """Champion or challenger of version 1 of the store score version 1's values, beside versions that read another."""
+    home, registry = on_version_1, on_version_1.registry()
+    if alias == CHALLENGER:
+        registry.ledger.note("jump", "jump-1", "promoted", actor="test", reason="test", alias=CHAMPION)
+        registry.ledger.note("jump", "jump-2", "challenger", actor="test", reason="test", alias=CHALLENGER)
+        follow_ledger(home.warehouse, registry)
+    nights = {night.model: night for night in score_night(home.warehouse, registry)}
+    model, as_of = registry.load("jump-2"), home.warehouse.read(RUN_STATE)["as_of"][0]
+    first, second = (home.warehouse.read(table, where="date = ?", parameters=[as_of]) for table in (FIRST_STORE, STORE))
+    expected = model.probabilities(first)
+    assert np.abs(expected - model.probabilities(second)).min() > 1e-6
+    table = SIGNALS if alias == CHAMPION else CHALLENGER_SCORES
+    for stored in (table, WALK_FORWARD_PREDICTIONS):
+        rows = home.warehouse.read(stored, where="date = ? AND model_version = 'jump-2'", parameters=[as_of])
+        assert rows["probability"].to_list() == pytest.approx(expected.tolist(), rel=1e-12)
+    assert nights["jump"].by_heuristic == 0
+    assert report_drift(home.warehouse, registry)[0].model_version == nights["jump"].champion
+
+
+def test_a_champion_of_a_store_that_is_gone_is_replaced_and_says_so(home):
+    """A version of the store that the project no longer has is a reason in the rows, not a failed night."""
+    file = home.folders.folder("jump-1") / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"feature_version": 9}))
+    as_of = home.advance_to(SESSIONS + 1)
+    score_night(home.warehouse, home.registry())
+    rows = by_model(home, "jump").filter(pl.col("date") == as_of)
+    assert set(rows["source"]) == {"heuristic"}
+    assert rows["note"].str.contains("jump-1 was trained on version 9 of the feature store, which there is not").all()
 
 
 def test_a_model_of_ones_own_is_trained_scored_and_kept(home):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from quant_assets.signals.evaluation import figure_of
+from quant_assets.signals.promotion import judge_version
 from quant_assets.signals.training import Circumstances, TrainedModel, train_model
 from tests.support.signal_markets import NAMES, gaussian_closes, small_features, small_spec, small_table
 
@@ -29,6 +30,15 @@ def noise() -> list[TrainedModel]:
 def test_noise_is_not_promoted(noise):
     """On markets without any signal no model takes the champion's place."""
     assert [one.verdict.wins for one in noise] == [False] * len(noise)
+
+
+def test_a_year_of_sundays_promotes_nothing(noise):
+    """Judging the rows of a version again every week of a year, as a held challenger is, promotes nothing on noise."""
+    for one in noise:
+        sundays = np.unique(one.scored.dates)[-252::5]
+        verdicts = [judge_version(one.scored.where(one.scored.dates <= day), one.model.card.spec) for day in sundays]
+        assert min(verdict.sessions for verdict in verdicts) > 504
+        assert not any(verdict.wins for verdict in verdicts)
 
 
 def test_noise_has_no_skill(noise):
