@@ -110,11 +110,12 @@ def test_without_its_record_a_version_is_kept_and_scores(home, jump_2, fault):
 def test_a_locked_record_is_one_sentence(home):
     """A store that another process holds is an error that says so and what goes on, not a hanging night."""
     path = home.path / "mlflow" / "mlflow.db"
+    impatient = MlflowRecords(home.path / "mlflow", f"{home.records.location}?timeout=0.2")
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(home.records.assign_alias, "jump", CHAMPION, "jump-1")
+            waiting = pool.submit(impatient.assign_alias, "jump", CHAMPION, "jump-1")
             with pytest.raises(StorageError, match="models go on scoring from their own folders"):
                 waiting.result(timeout=60)
     finally:
