@@ -37,8 +37,6 @@ HISTORY_SESSIONS = 900
 """Sessions loaded before the first bar to score: three years of scores to calibrate on (756), and the longest window
 of a detector (504 bars) with the bars that the measures in it look back on (127) and room for holes."""
 
-_UPGRADE = "ALTER TABLE quality.bar_scores ADD COLUMN IF NOT EXISTS bar_checksum DOUBLE"
-"""Homes filled by the first revisions lack the column; their bars are scored once more."""
 _IN_SIGHT = "date >= ? AND (date <= ? OR date > ?)"
 """Bars up to the run's as-of date, and those from the future, which are withheld at once."""
 _FIRST_DUE = """
@@ -93,7 +91,6 @@ def load_scan(
     """
     # One connection for all reads: opening the file costs more than any of them on a night with one session.
     with store.connect() as connection:
-        connection.execute(_UPGRADE)
 
         def rows(table: Table, where: str = "true", *parameters: object) -> pl.DataFrame:
             names = ", ".join(f'"{name}"' for name in table.column_names)

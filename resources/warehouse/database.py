@@ -18,6 +18,7 @@ from quant_assets.foundation.databases import first_line, open_database
 from quant_assets.foundation.errors import StorageError
 from quant_assets.foundation.table_store import MergeCounts
 from quant_assets.foundation.tables import Column, Table
+from resources.warehouse.table_upgrade import outdated_tables, upgrade_table
 
 __all__ = ["TABLE_CHANGES", "MergeCounts", "Warehouse", "open_database"]
 
@@ -75,11 +76,19 @@ class Warehouse:
             connection.commit()
 
     def ensure(self, tables: Sequence[Table]) -> None:
-        """Create what is missing of the declared tables and views, tables first."""
+        """Create what is missing of the declared tables and views, tables first; upgrade what is not as declared."""
+        stored = [TABLE_CHANGES, *(table for table in tables if not table.view_sql)]
+        views = [table for table in tables if table.view_sql]
         with self.transaction() as connection:
-            for table in sorted((TABLE_CHANGES, *tables), key=lambda t: bool(t.view_sql)):
-                for statement in table.ddl():
-                    connection.execute(statement)
+            self._create(connection, stored)
+            for table in outdated_tables(connection, stored):
+                upgrade_table(connection, table)
+            self._create(connection, views)
+
+    def _create(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+        for table in tables:
+            for statement in table.ddl():
+                connection.execute(statement)
 
     def read(
         self, table: Table, columns: Sequence[str] | None = None, where: str = "", parameters: Sequence[object] = ()
