@@ -97,7 +97,8 @@ WALK_FORWARD_PREDICTIONS = Table(
     key=("symbol", "date", "model", "model_version"),
     description=(
         "One row per symbol, session and version of champion and challenger: predictions by models that had not seen "
-        "the session, for the whole history and on from the registration. Backtests use these and nothing else."
+        "the session, for the whole history and on from the registration, wherever at least half of the features are "
+        "known. Backtests use these and nothing else."
     ),
     columns=(
         _SYMBOL,
@@ -132,7 +133,7 @@ MODELS = Table(
         Column("horizon_days", "INTEGER", "Bars in which the event may happen.", "sessions"),
         Column("threshold", "DOUBLE", "Return that the event exceeds.", "ratio"),
         Column("rows", "BIGINT", "Training rows."),
-        Column("verdict", "VARCHAR", "Why it took the champion's place or did not."),
+        Column("verdict", "VARCHAR", "Why it took the champion's place or did not, on the day of its training."),
         Column("mlflow_run_id", "VARCHAR", "Run in MLflow; null where it could not be recorded.", nullable=True),
     ),
 )
