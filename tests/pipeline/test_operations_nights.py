@@ -106,8 +106,8 @@ def test_every_prediction_was_written_before_its_outcome(replayed):
 
 
 def test_each_alert_of_the_replay_was_told_once(replayed):
-    """Slack got every alert of the outbox, kill or not, and none twice."""
-    home, _, _, receiver = replayed
+    """Slack got every alert of the outbox, kill or not, none twice, and each marked with the session of its night."""
+    home, before, after, receiver = replayed
     from quant_assets.ops.store import OperationsStore
 
     store = OperationsStore(Home(home).operations)
@@ -117,6 +117,11 @@ def test_each_alert_of_the_replay_was_told_once(replayed):
     assert pending == 0
     for subject in raised:
         assert sum(subject in message for message in told) == 1, subject
+    marks = {f"[replay {session}] " for session in SESSIONS}
+    assert {subject[: len("[replay 2000-06-30] ")] for subject in raised} <= marks
+    assert raised
+    assert "Alerts go to slack; their subjects begin with [replay] and the session." in before
+    assert not any("[replay" in line for line in after.stdout.splitlines() if line.startswith("2000-"))
 
 
 def test_wrong_dates_are_one_sentence(replayed, tmp_path):
