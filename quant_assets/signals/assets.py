@@ -184,11 +184,11 @@ def _trained(
 ) -> dict[str, Any]:
     """Aliases, challengers beside champions, what came of tonight's trainings, and the pictures of new versions."""
     figures: dict[str, Any] = {f"{h.model} {h.alias}": h.model_version for h in registry.ledger.holders()}
-    figures |= {f"{version} live": comparison.words for version, comparison in live.items()}
+    figures |= {f"{version} comparison": comparison.words for version, comparison in live.items()}
     figures |= {"trained": len(outcomes), "mlflow": registry.records.location}
     for outcome in outcomes:
         if outcome.review is not None:
-            figures[f"{outcome.review.card.model_version} judged again"] = outcome.review.reason
+            figures[f"{outcome.review.card.model_version} review"] = outcome.review.reason
         figures[f"{outcome.model} verdict"] = outcome.reason
         if outcome.card is None:
             continue

@@ -210,8 +210,8 @@ def test_drift_gives_the_place_to_the_new_version(young):
     ]
     assert aliases(young) == {CHAMPION: "jump-1", CHALLENGER: "jump-3"}
     metadata = run.asset_materializations_for_node("train_models")[0].metadata
-    assert "live sessions: 2, Brier" in metadata["jump-2 judged again"].value
-    assert metadata["jump-3 live"].value == "no live session has a known outcome yet"
+    assert "live sessions: 2, Brier" in metadata["jump-2 review"].value
+    assert metadata["jump-3 comparison"].value == "no live session has a known outcome yet"
     found = {one.check_name: one for one in run.get_asset_check_evaluations()}
     assert found["predictions_do_not_look_ahead"].description == "jump-3: largest difference 0.0e+00"
     assert all(one.passed for one in found.values())
