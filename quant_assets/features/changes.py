@@ -51,8 +51,12 @@ class StoredVersion:
         return ("symbol", "date", *self.inputs, *(column.name for column in self.columns.stored), "revision")
 
     def digest_sql(self, alias: str) -> str:
-        """Hash of one row's date and compared inputs."""
-        return f"hash({', '.join(f'{alias}.{name}' for name in ('date', *self.compared))})"
+        """Hash of one row's date and compared inputs.
+
+        Hashed twice: DuckDB joins the hash of the last column by exclusive or, so that a change common to an even
+        number of rows, or two values that changed places, would vanish from ``bit_xor`` over the rows.
+        """
+        return f"hash(hash({', '.join(f'{alias}.{name}' for name in ('date', *self.compared))}))"
 
 
 @dataclass(frozen=True, slots=True)

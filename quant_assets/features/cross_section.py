@@ -71,8 +71,9 @@ def changed_ranks(connection: duckdb.DuckDBPyConnection, *, measured: str, store
     """
     compared = ", ".join(f"{name}::FLOAT" for name in RANKED_COLUMNS)
     named = ", ".join(f"{name}::FLOAT AS {name}" for name in RANKED_COLUMNS)
+    # Hashed twice, for the reason that ``StoredVersion.digest_sql`` gives.
     digests = (
-        f"SELECT date, (bit_xor(hash(symbol, {compared})) >> 1)::BIGINT AS digest "  # noqa: S608
+        f"SELECT date, (bit_xor(hash(hash(symbol, {compared}))) >> 1)::BIGINT AS digest "  # noqa: S608
         f"FROM {measured} GROUP BY date"
     )
     kept = "SELECT NULL::DATE AS date, NULL::BIGINT AS digest WHERE false"

@@ -4,6 +4,7 @@ import datetime as dt
 
 import duckdb
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
@@ -67,6 +68,21 @@ def test_only_changed_sessions_are_ranked_again():
     assert again.filter(pl.col("symbol").is_not_null()).select("symbol", "date").rows() == [(s, days[1]) for s in "ABC"]
     assert again.filter(pl.col("symbol").is_null())["date"].to_list() == [days[2]]
     assert again.filter(symbol="A")["momentum_12_1_rank"].to_list() == [1.0]
+
+
+@pytest.mark.parametrize("name", RANKED_COLUMNS)
+def test_symbols_that_change_places_are_ranked_again(name):
+    """A session in which two symbols swapped their values of any one column is a changed session."""
+    measured = pl.DataFrame(
+        [{"symbol": symbol, "date": DAY, **dict.fromkeys(RANKED_COLUMNS, float(i))} for i, symbol in enumerate("ABC")]
+    )
+    swapped = measured.with_columns(pl.Series(name, [1.0, 0.0, 2.0]))
+    with duckdb.connect() as connection:
+        connection.register("measured", measured)
+        connection.register("stored", changed_ranks(connection, measured="measured", stored=None))
+        connection.register("measured", swapped)
+        again = pl.from_arrow(changed_ranks(connection, measured="measured", stored="stored"))
+    assert again.sort("symbol")[f"{name}_rank"].to_list() == [0.5, 0.0, 1.0]
 
 
 def test_a_change_of_the_last_bit_ranks_nothing_again():

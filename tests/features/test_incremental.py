@@ -6,7 +6,7 @@ import datetime as dt
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quant_assets.features.changes import find_changes
@@ -71,6 +71,30 @@ def test_a_new_session_computes_that_session_only(night, version, bars):
     new, whole = night(version, bars)
     assert new.select("symbol", "date").rows() == [(symbol, dates[-1]) for symbol in ("A", "B", "M")]
     assert whole.equals(computed(version, with_inputs(night, bars)))
+
+
+@pytest.mark.parametrize("name", ["open", "high", "low", "close", "volume"])
+def test_two_values_that_change_places_are_a_change(night, version, bars, name):
+    """Whatever column it is in, a swap of two bars' values is computed from the first of them on."""
+    night(version, bars)
+    dates = bars["date"].unique().sort()
+    first, second = (
+        bars.filter((pl.col("symbol") == "A") & (pl.col("date") == date))[name].item()
+        for date in (dates[40], dates[90])
+    )
+    is_a = pl.col("symbol") == "A"
+    swapped = bars.with_columns(
+        pl.when(is_a & (pl.col("date") == dates[40]))
+        .then(second)
+        .when(is_a & (pl.col("date") == dates[90]))
+        .then(first)
+        .otherwise(name)
+        .alias(name)
+    )
+    new, whole = night(version, swapped)
+    assert new["date"].drop_nulls().min() <= dates[40]
+    assert new["symbol"].unique().to_list() == ["A"]
+    assert whole.equals(computed(version, with_inputs(night, swapped)))
 
 
 def test_a_night_without_news_computes_nothing(night, version, bars):
@@ -194,6 +218,7 @@ EVENTS = st.lists(
 )
 
 
+@example(number=2, events=[("import", 0, 1), ("import", 2, 40)], seed=0)
 @settings(max_examples=12, deadline=None)
 @given(number=st.sampled_from([1, 2]), events=EVENTS, seed=st.integers(0, 5))
 def test_any_history_of_nights_ends_in_the_full_build(make_bars, aligned, number, events, seed):
