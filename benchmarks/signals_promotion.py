@@ -107,6 +107,11 @@ class Market:
         )
         return Version(until, pl.concat([self.newborn(until), live]))
 
+    @staticmethod
+    def opponent(champion: Version | None) -> pl.DataFrame | None:
+        """The champion's live forecasts: by these alone versions of one making are compared."""
+        return None if champion is None else champion.predictions.filter(pl.col("date") > champion.known_on)
+
     def newborn(self, until: dt.date) -> pl.DataFrame:
         """Forecasts of a version trained at a session's close, as far as it is judged by them on that day."""
         seen = self.walk_forward.filter(pl.col("date") <= until)  # A longer history changes no earlier prediction.
@@ -123,14 +128,14 @@ def count_promotions(market: Market, *, has_champion: bool, judges_again: bool) 
         as_of = market.sessions[week - 1].item()
         labels, live_sessions = market.labels(as_of), LEAST_LIVE_SESSIONS
         if judges_again and held is not None:
-            rows = stored_rows(held.predictions, labels, 1, champion.predictions if champion else None)
+            rows = stored_rows(held.predictions, labels, 1, market.opponent(champion))
             verdict, live = judge_held(rows, SPEC, held.known_on)
             live_sessions = live.sessions
             found["vetoed"] += judge_version(rows, SPEC).wins and not verdict.wins
             if verdict.wins:
                 found["promoted"] += 1
                 champion, held = held, None
-        new = stored_rows(market.newborn(as_of), labels, 1, champion.predictions if champion else None)
+        new = stored_rows(market.newborn(as_of), labels, 1, market.opponent(champion))
         if judge_version(new, SPEC).wins:
             found["promoted"] += 1
             champion = market.train(as_of)

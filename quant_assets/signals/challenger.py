@@ -26,7 +26,16 @@ from quant_assets.signals.rank_ic import daily_rank_ic
 from quant_assets.signals.scored_rows import ScoredRows
 from quant_assets.signals.signal_model import ModelCard
 
-__all__ = ["LEAST_LIVE_SESSIONS", "LIVE", "LiveComparison", "compare_live", "judge_held", "keeps_place"]
+__all__ = [
+    "LEAST_LIVE_SESSIONS",
+    "LIVE",
+    "LiveComparison",
+    "Making",
+    "compare_live",
+    "judge_held",
+    "keeps_place",
+    "making_of",
+]
 
 LEAST_LIVE_SESSIONS = 63
 """A quarter: three blocks of the bootstrap. With a month's the live rows never outweigh the walk-forward's in the 120
@@ -36,6 +45,36 @@ LIVE = "live"
 """Slice of ``signals.model_metrics``."""
 
 _NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What decides a version's predictions of given rows: two of one making differ by what they were trained on alone.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        As asked for: what a search found is left out.
+    features : tuple of str
+    feature_version : int
+    """
+
+    spec: ModelSpec
+    features: tuple[str, ...]
+    feature_version: int
+
+    @classmethod
+    def asked_for(cls, spec: ModelSpec, features: tuple[str, ...], feature_version: int) -> Making:
+        """The making of a specification, or of a version that a search in it led to."""
+        if spec.tuning_trials:
+            plain = BoostingParameters(rounds=spec.boosting.rounds, learning_rate=spec.boosting.learning_rate)
+            spec = replace(spec, boosting=plain)
+        return cls(spec, features, feature_version)
+
+
+def making_of(card: ModelCard) -> Making:
+    """How a version was made."""
+    return Making.asked_for(card.spec, card.features, card.feature_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,29 +180,13 @@ def judge_held(scored: ScoredRows, spec: ModelSpec, known_on: dt.date) -> tuple[
     return replace(verdict, reason=f"judged again{sessions}: {verdict.reason}; {live.words}"), live
 
 
-def keeps_place(
-    card: ModelCard, live_sessions: int, spec: ModelSpec, features: tuple[str, ...], feature_version: int
-) -> bool:
+def keeps_place(card: ModelCard, live_sessions: int, making: Making) -> bool:
     """Whether a held challenger stays when the calendar trains a version that does not win.
 
     It does while its live sessions are fewer than ``LEAST_LIVE_SESSIONS`` and it is of the same making as the new one:
-    the same specification (what a search finds apart), features and version of the store. One of another making would
-    tell nothing about what is trained now.
+    one of another making would tell nothing about what is trained now.
     """
-    is_alike = (
-        _asked_for(card.spec) == _asked_for(spec)
-        and card.features == features
-        and card.feature_version == feature_version
-    )
-    return is_alike and live_sessions < LEAST_LIVE_SESSIONS
-
-
-def _asked_for(spec: ModelSpec) -> ModelSpec:
-    """A specification without what its search found."""
-    if not spec.tuning_trials:
-        return spec
-    plain = BoostingParameters(rounds=spec.boosting.rounds, learning_rate=spec.boosting.learning_rate)
-    return replace(spec, boosting=plain)
+    return making_of(card) == making and live_sessions < LEAST_LIVE_SESSIONS
 
 
 def _number(value: float) -> str:

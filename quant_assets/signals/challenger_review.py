@@ -16,9 +16,11 @@ from quant_assets.signals.challenger import (
     LEAST_LIVE_SESSIONS,
     LIVE,
     LiveComparison,
+    Making,
     compare_live,
     judge_held,
     keeps_place,
+    making_of,
 )
 from quant_assets.signals.evaluation import figure_frame
 from quant_assets.signals.feature_list import FEATURE_VERSION, FEATURES
@@ -53,7 +55,8 @@ class Review:
 
     def reason_to_stay(self, spec: ModelSpec) -> str:
         """Why a version of a specification that the calendar trained does not take its place; empty where it does."""
-        if self.is_promoted or not keeps_place(self.card, self.live.sessions, spec, FEATURES, FEATURE_VERSION):
+        making = Making.asked_for(spec, FEATURES, FEATURE_VERSION)
+        if self.is_promoted or not keeps_place(self.card, self.live.sessions, making):
             return ""
         return (
             f"no alias: {self.card.model_version} has {self.live.sessions} live sessions and keeps the challenger's "
@@ -119,11 +122,27 @@ def compare_challengers(store: TableStore, registry: ModelRegistry) -> dict[str,
 
 
 def champion_predictions(
-    store: TableStore, registry: ModelRegistry, model: str, after: dt.date = dt.date.min
+    store: TableStore, registry: ModelRegistry, making: Making, after: dt.date = dt.date.min
 ) -> pl.DataFrame | None:
-    """symbol, date, probability, base_rate of the champion's out-of-sample predictions; None without a champion."""
-    version = registry.ledger.holder(model, CHAMPION)
-    return None if version is None else _predictions(store, version, after)
+    """The champion's out-of-sample predictions that a version of a making can be compared by; None without a champion.
+
+    Where the champion is of the same making, only its live ones count. Before its training both are walk-forwards of
+    one recipe over the same sessions: they would be equal, but for roundings and ties that a later dividend turns in
+    adjusted prices, and thousands of such sessions would drown those that tell the two apart.
+
+    Returns
+    -------
+    DataFrame
+        symbol, date, probability, base_rate.
+    """
+    version = registry.ledger.holder(making.spec.name, CHAMPION)
+    if version is None:
+        return None
+    try:
+        card = registry.load(version).card
+    except StorageError:
+        return _predictions(store, version, after)
+    return _predictions(store, version, max(after, card.known_on) if making_of(card) == making else after)
 
 
 def _predictions(store: TableStore, version: str, after: dt.date) -> pl.DataFrame:
@@ -139,5 +158,5 @@ def _rows(
     rule = card.spec.label
     labels = forward_labels(closes.filter(pl.col("date") <= as_of), rule, new_york_calendar().sessions)
     ours = _predictions(store, card.model_version, after)
-    champion = champion_predictions(store, registry, card.model, after)
+    champion = champion_predictions(store, registry, making_of(card), after)
     return stored_rows(ours, labels, rule.horizon_days, champion)

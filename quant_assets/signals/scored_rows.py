@@ -66,13 +66,14 @@ def scored_rows(
     result : WalkForwardResult
     horizon_days : int
     champion : DataFrame, optional
-        symbol, date, probability: the champion's own out-of-sample predictions.
+        symbol, date, probability: the champion's out-of-sample predictions, which may have no rows yet; None without a
+        champion.
     """
     predictions = result.predictions
     known = ~np.isnan(table.labels[predictions.rows])
     rows = predictions.rows[known]
     opponents = {"logistic": predictions.linear[known], "heuristic": predictions.heuristic[known]}
-    if champion is not None and champion.height:
+    if champion is not None:
         opponents["champion"] = _aligned(table.symbols[rows], table.dates[rows], champion)
     return ScoredRows(
         horizon_days,
@@ -100,12 +101,12 @@ def stored_rows(
         As :func:`quant_assets.signals.labels.forward_labels` gives them: they say what is known.
     horizon_days : int
     champion : DataFrame, optional
-        symbol, date, probability.
+        As in :func:`scored_rows`.
     """
     known = labels.filter(pl.col("label").is_not_null()).select("symbol", "date", "label", "forward_return")
     rows = predictions.join(known, on=["symbol", "date"], how="inner").sort("date", "symbol")
     symbols, dates = np.array(rows["symbol"].to_list(), dtype=np.str_), rows["date"].to_numpy().astype("datetime64[D]")
-    opponents = {} if champion is None or champion.is_empty() else {"champion": _aligned(symbols, dates, champion)}
+    opponents = {} if champion is None else {"champion": _aligned(symbols, dates, champion)}
     return ScoredRows(
         horizon_days,
         symbols,

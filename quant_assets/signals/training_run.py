@@ -19,6 +19,7 @@ from quant_assets.foundation.errors import DataError, UsageError
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.tables import RUN_STATE
+from quant_assets.signals.challenger import Making
 from quant_assets.signals.challenger_review import Review, champion_predictions, review_challenger
 from quant_assets.signals.evaluation import Figure
 from quant_assets.signals.feature_list import CONSUMERS, FEATURE_VERSION, FEATURES, REGIME_COLUMN
@@ -241,7 +242,7 @@ def _train(
         lookback_sessions=spec.lookback_sessions,
     )
     circumstances = Circumstances(registry.next_version(spec.name, store), FEATURE_VERSION, inputs.clock, revision)
-    champion = champion_predictions(store, registry, spec.name)
+    champion = champion_predictions(store, registry, Making.asked_for(spec, FEATURES, FEATURE_VERSION))
     cores = os.cpu_count() or 1
     at_once = folds_at_once(table, cores)
     with ThreadPoolExecutor(at_once) as pool:

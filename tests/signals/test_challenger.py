@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import signal
 import subprocess
 import sys
@@ -16,7 +17,14 @@ import pytest
 from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals import checks
-from quant_assets.signals.challenger import LEAST_LIVE_SESSIONS, compare_live, judge_held, keeps_place
+from quant_assets.signals.challenger import (
+    LEAST_LIVE_SESSIONS,
+    Making,
+    compare_live,
+    judge_held,
+    keeps_place,
+    making_of,
+)
 from quant_assets.signals.challenger_review import compare_challengers, review_challenger
 from quant_assets.signals.feature_list import FEATURE_VERSION, FEATURES
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
@@ -134,6 +142,18 @@ def test_nothing_after_the_session_is_used(lived, tmp_path):
     assert with_later.reason == without.reason
 
 
+def test_versions_of_one_making_are_compared_where_the_champion_was_live(lived):
+    """A challenger of the champion's own making is not judged by sessions before the champion's training."""
+    say(lived, 0.1)
+    champion, challenger = (lived.folders.folder(version) / "model.json" for version in ("jump-1", "jump-2"))
+    card = json.loads(challenger.read_text())
+    challenger.write_text(json.dumps(card | {"spec": json.loads(champion.read_text())["spec"]}))
+    assert not reviewed(lived).is_promoted
+    assert (
+        f"differ from the champion's in {LATER - 1} out-of-sample sessions and 120 are needed" in last_event(lived)[3]
+    )
+
+
 def test_live_figures_are_those_of_the_tables(held):
     """Brier scores and their skill in the metrics are what a plain join of predictions and labels gives."""
     live = compare_challengers(held.warehouse, held.registry())["jump-2"]
@@ -221,14 +241,16 @@ def test_the_place_is_kept_for_a_quarter_and_for_the_same_making(jump_2):
     """Another specification, feature or version of the store frees the place; what a search finds does not."""
     card = jump_2.model.card
     spec = card.spec
-    assert keeps_place(card, LEAST_LIVE_SESSIONS - 1, spec, FEATURES, FEATURE_VERSION)
-    assert not keeps_place(card, LEAST_LIVE_SESSIONS, spec, FEATURES, FEATURE_VERSION)
-    assert not keeps_place(card, 0, spec.with_changes(seed=9), FEATURES, FEATURE_VERSION)
-    assert not keeps_place(card, 0, spec, FEATURES[1:], FEATURE_VERSION)
-    assert not keeps_place(card, 0, spec, FEATURES, FEATURE_VERSION + 1)
+    same = making_of(card)
+    assert same == Making.asked_for(spec, FEATURES, FEATURE_VERSION)
+    assert keeps_place(card, LEAST_LIVE_SESSIONS - 1, same)
+    assert not keeps_place(card, LEAST_LIVE_SESSIONS, same)
+    assert not keeps_place(card, 0, Making.asked_for(spec.with_changes(seed=9), FEATURES, FEATURE_VERSION))
+    assert not keeps_place(card, 0, Making.asked_for(spec, FEATURES[1:], FEATURE_VERSION))
+    assert not keeps_place(card, 0, Making.asked_for(spec, FEATURES, FEATURE_VERSION + 1))
     searched = spec.with_changes(tuning_trials=3)
     found = replace(card, spec=searched.with_changes(boosting=replace(spec.boosting, leaves=16)))
-    assert keeps_place(found, 0, searched, FEATURES, FEATURE_VERSION)
+    assert keeps_place(found, 0, Making.asked_for(searched, FEATURES, FEATURE_VERSION))
 
 
 def test_a_challenger_on_chosen_symbols_is_left_to_people(lived):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import polars as pl
 import pytest
 
 from quant_assets.signals.evaluation import figure_of
 from quant_assets.signals.promotion import judge_version
+from quant_assets.signals.scored_rows import stored_rows
 from quant_assets.signals.training import Circumstances, TrainedModel, train_model
 from tests.support.signal_markets import NAMES, gaussian_closes, small_features, small_spec, small_table
 
@@ -109,3 +111,16 @@ def test_a_leak_is_too_good_to_be_promoted():
     verdict = train_model(table, spec, NOW).verdict
     assert not verdict.wins
     assert "sees the future" in verdict.reason
+
+
+def test_a_champion_without_forecasts_of_its_own_is_not_beaten_by_default(planted):
+    """A version that would fill an empty place does not take that of a champion that it cannot be compared with yet."""
+    nothing = planted.predictions.head(0)
+    spec = planted.model.card.spec
+    labels = planted.predictions.select("symbol", "date", "label", forward_return=pl.col("label") - 0.5)
+    vacant, held = (stored_rows(planted.predictions, labels, 1, champion) for champion in (None, nothing))
+    assert judge_version(vacant, spec).reason.endswith("it beats the base rate")
+    assert judge_version(held, spec).reason.startswith("its forecasts differ from the champion's in 0 out-of-sample")
+    closes = gaussian_closes(1, symbols=10, sessions=2000, autocorrelation=0.12)
+    again = train_model(small_table(closes, spec), spec, NOW, champion=nothing)
+    assert again.verdict.reason.startswith("its forecasts differ from the champion's in 0 out-of-sample sessions")
