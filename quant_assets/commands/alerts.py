@@ -48,7 +48,8 @@ def list_alerts(*, limit: int, is_pending_only: bool) -> None:
         )
     is_any_raised = bool(rows or newest_alerts(store, 1))
     nothing = "Every alert is delivered." if is_any_raised else "No alert has been raised."
-    Console().print(table if rows else nothing)
+    # Subjects may begin with brackets, which are no markup.
+    Console(markup=False).print(table if rows else nothing)
 
 
 def send_test_alert() -> bool:
@@ -80,7 +81,7 @@ def send_test_alert() -> bool:
     )
     raise_alerts(_store(settings), [alert])
     reports = deliver_alerts(settings, is_urged=True)
-    console = Console()
+    console = Console(markup=False)
     if not reports:
         console.print("Another process is delivering; the test alert follows with it: see 'quant alerts list'.")
         return False

@@ -8,6 +8,7 @@ is written into the record. A night that was not completed is lived through agai
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import logging
 import time
 import uuid
@@ -69,7 +70,7 @@ def replay_nights(first: dt.date, last: dt.date, *, is_telling: bool = True, con
     RunLockedError
         Where this replay is already going on in another process.
     """
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or Console(highlight=False, markup=False, soft_wrap=True)
     settings = load_settings()
     if not settings.is_embedded:
         raise UsageError("quant replay nights lives on the embedded history; unset ALPHA_VANTAGE_API_KEY for it.")
@@ -128,6 +129,10 @@ def _live_through(replay: _Replay, plan: NightsPlan, console: Console) -> bool:
         for session in todo:
             night = replay.live(session)
             console.print(diary_line(night))
+            if session == todo[0]:
+                # A full collection walks all that the libraries loaded: half a second, in every second night.
+                gc.collect()
+                gc.freeze()
             failures = failures + 1 if night.error else 0
             if failures == _FAILURES_IN_A_ROW:
                 console.print(f"Stopped after {failures} failed nights in a row; mend the cause and start again.")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from quant_assets.commands.alerts import list_alerts, send_test_alert
 from quant_assets.foundation.errors import ConfigurationError
+from quant_assets.ops.replay_home import begin_replayed_session
+from quant_assets.ops.store import OperationsStore
 from quant_assets.settings import Settings
 from tests.support.slack_receiver import TOKEN, SlackReceiver, refused
 
@@ -29,6 +33,7 @@ def test_test_alert_arrives_and_is_listed(configured, capsys):
     """The test alert reaches Slack, and the list shows it as delivered."""
     assert send_test_alert()
     assert [sent["text"] for sent in configured.accepted] == ["[LOW] Test of quant alerts"]
+    assert "<http://127.0.0.1:3000/runs|Look at it> Where it does not open: make ui" in str(configured.accepted[0])
     list_alerts(limit=10, is_pending_only=False)
     printed = capsys.readouterr().out
     assert "delivered (1 alerts)" in printed
@@ -45,6 +50,18 @@ def test_refused_test_says_why_and_stays_pending(configured, capsys):
     assert "set SLACK_CHANNEL right" in printed
     assert "not yet" in printed
     assert TOKEN not in printed
+
+
+def test_list_shows_the_mark_of_a_replay(configured, capsys, tmp_path):
+    """In a replay's home the subject is listed with its session, brackets and all."""
+    send_test_alert()
+    begin_replayed_session(OperationsStore(tmp_path / "home" / "operations.sqlite"), dt.date(2008, 11, 14))
+    assert send_test_alert()
+    list_alerts(limit=10, is_pending_only=False)
+    printed = capsys.readouterr().out
+    assert printed.count("[replay 2008-11-14] Test of quant alerts") == 1
+    assert printed.count("Test of quant alerts") == 2
+    assert [sent["text"] for sent in configured.accepted][1] == "[LOW] [replay 2008-11-14] Test of quant alerts"
 
 
 def test_nothing_configured_is_wrong_usage(configured, monkeypatch):
