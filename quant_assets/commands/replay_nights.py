@@ -21,7 +21,7 @@ from rich.console import Console
 
 from jobs.launch import RunResult, launch
 from jobs.run_events import RunEvents
-from quant_assets.commands.kept_open import events_kept_open
+from quant_assets.commands.kept_open import events_kept_open, events_not_awaited
 from quant_assets.foundation.calendar import TradingCalendar, new_york_calendar
 from quant_assets.foundation.databases import open_database
 from quant_assets.foundation.errors import RunLockedError, UsageError
@@ -167,7 +167,7 @@ class _Replay:
 
         self.definitions = defs()
         self.cursors = self.record.cursors()
-        with dg.DagsterInstance.from_config(str(self.home.dagster)) as self.instance:
+        with events_not_awaited(self.home), dg.DagsterInstance.from_config(str(self.home.dagster)) as self.instance:
             yield
 
     def live(self, session: dt.date) -> Night:
