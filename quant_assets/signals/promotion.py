@@ -3,15 +3,16 @@
 A candidate always has to beat the base rate: the lower end of the 99 % interval of its Brier skill lies above zero
 (99 and not 95, because a vacant place is tried for every week; of 60 markets of pure noise none gets through).
 Against a champion it has to win on both measures besides, on the rows that both forecast without having seen them, in
-the sessions where their forecasts differ at all (a retraining repeats the champion's own past):
+the sessions where their forecasts differ at all (of a champion of its own making only live forecasts are given here:
+``challenger_review.champion_predictions`` says why):
 
 - Brier skill over the champion at least ``SKILL_MARGIN``, and better in at least 95 % of the resampled blocks;
 - mean rank IC at least ``IC_MARGIN`` higher, and higher in at least 80 % of the resampled blocks. (With few symbols a
   daily rank IC is an order noisier than a Brier score; 95 % on both could not be met within years.)
 
 Both need a least number of sessions. Blocks and that number grow with the horizon, as labels overlap for longer.
-Equal forecasts win nothing, so a retraining that changes nothing keeps the
-champion. A rank IC above ``ABSURD_IC`` is never promoted: on daily bars it has always been a leak.
+Equal forecasts win nothing, so a retraining that changes nothing keeps the champion. A rank IC above ``ABSURD_IC`` is
+never promoted: on daily bars it has always been a leak.
 """
 
 from __future__ import annotations

@@ -161,9 +161,9 @@ def test_one_class_cannot_be_trained(closes):
 
 
 def test_sixty_rows_cannot_be_trained():
-    """A history of sixty sessions is refused with the number that is missing."""
+    """A history of sixty sessions, of which the first knows too little, is refused with what is missing."""
     spec = small_spec()
-    with pytest.raises(DataError, match="60 sessions of history give 0 folds"):
+    with pytest.raises(DataError, match="59 sessions of history give 0 folds"):
         run_walk_forward(small_table(gaussian_closes(0, symbols=1, sessions=60), spec), spec)
 
 
