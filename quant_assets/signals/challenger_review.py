@@ -93,6 +93,7 @@ def review_challenger(
     verdict, live = judge_held(_rows(store, registry, card, closes), card.spec, card.known_on)
     event, alias = ("promoted", CHAMPION) if verdict.wins else ("judged", None)
     registry.ledger.note(model, version, event, actor=actor, reason=verdict.reason, alias=alias)
+    _keep_figures(store, card, live)
     if verdict.wins:
         record_aliases(registry, model)
         follow_ledger(store, registry)
@@ -115,8 +116,7 @@ def compare_challengers(store: TableStore, registry: ModelRegistry) -> dict[str,
             continue
         closes = store.read(ADJUSTED_PRICES, ["symbol", "date", "close"], "date > ?", [card.known_on])
         live = compare_live(_rows(store, registry, card, closes, after=card.known_on), card.known_on)
-        figures = figure_frame(live.figures(), holder.model, version)
-        store.replace(MODEL_METRICS, figures, "model_version = ? AND slice = ?", [version, LIVE])
+        _keep_figures(store, card, live)
         found[version] = live
     return found
 
@@ -143,6 +143,12 @@ def champion_predictions(
     except StorageError:
         return _predictions(store, version, after)
     return _predictions(store, version, max(after, card.known_on) if making_of(card) == making else after)
+
+
+def _keep_figures(store: TableStore, card: ModelCard, live: LiveComparison) -> None:
+    """Put a version's live figures in the place of those before; the last ones stay when it is replaced."""
+    figures = figure_frame(live.figures(), card.model, card.model_version)
+    store.replace(MODEL_METRICS, figures, "model_version = ? AND slice = ?", [card.model_version, LIVE])
 
 
 def _predictions(store: TableStore, version: str, after: dt.date) -> pl.DataFrame:

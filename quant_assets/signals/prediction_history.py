@@ -21,7 +21,7 @@ SELECT max(fold) AS fold FROM signals.walk_forward_predictions WHERE model_versi
 """
 _NOT_PREDICTED = """
 date > ? AND (symbol, date) NOT IN (
-    SELECT (symbol, date) FROM signals.walk_forward_predictions WHERE model_version = ?
+    SELECT (symbol, date) FROM signals.walk_forward_predictions WHERE model_version = ? AND date > ?
 )
 """
 
@@ -35,7 +35,7 @@ def extend_predictions(store: TableStore, model: SignalModel) -> None:
     """
     version, known_on = model.card.model_version, model.card.known_on
     last_fold = store.query(_LAST_FOLD, [version, known_on])["fold"][0]
-    frame = model.scorable(model_features(store, model.card, _NOT_PREDICTED, [known_on, version]))
+    frame = model.scorable(model_features(store, model.card, _NOT_PREDICTED, [known_on, version, known_on]))
     fresh = _predicted(model, frame, fold=(last_fold or 0) + 1)
     waiting = store.read(WALK_FORWARD_PREDICTIONS, where="model_version = ? AND label IS NULL", parameters=[version])
     open_rows = pl.concat([waiting, fresh.select(waiting.columns)])

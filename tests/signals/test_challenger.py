@@ -99,6 +99,10 @@ def test_a_challenger_that_is_better_live_is_promoted(lived):
     assert "of the champion, rank IC" in reason
     rows = lived.warehouse.read(MODELS, where="model = 'jump'")
     assert dict(zip(rows["model_version"], rows["alias"], strict=True)) == {"jump-1": None, "jump-2": CHAMPION}
+    figures = lived.warehouse.read(MODEL_METRICS, where="slice = 'live' AND metric = 'brier'")
+    assert figures.select("model_version", "value", "baseline").rows() == [
+        ("jump-2", review.live.brier, review.live.opponent_brier)
+    ]
     assert set(lived.warehouse.read(WALK_FORWARD_PREDICTIONS, where="model = 'jump'")["model_version"]) == {"jump-2"}
 
 
