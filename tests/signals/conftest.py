@@ -10,6 +10,7 @@ from quant_assets.signals import assets, checks
 from quant_assets.signals.feature_list import FEATURES, REGIME_COLUMN
 from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.model_spec import DEFAULT_MODELS, BoostingParameters
+from quant_assets.signals.registration import follow_ledger, register
 from quant_assets.signals.tables import WALK_FORWARD_PREDICTIONS
 from quant_assets.signals.training import Circumstances, TrainedModel, train_model
 from quant_assets.signals.training_run import read_training_inputs
@@ -74,3 +75,12 @@ def jump_2(first_night) -> TrainedModel:
         Circumstances("jump-2", 2, inputs.clock, "abc"),
         champion=store.read(WALK_FORWARD_PREDICTIONS, where="model_version = 'jump-1'"),
     )
+
+
+@pytest.fixture(scope="session")
+def retrained(first_night, jump_2, tmp_path_factory) -> SignalHome:
+    """The trained home with ``jump-2`` registered as challenger; read only."""
+    home = first_night[0].copy(tmp_path_factory.mktemp("retrained") / "home")
+    register(home.warehouse, home.registry(), jump_2, actor="test")
+    follow_ledger(home.warehouse, home.registry())
+    return home

@@ -29,7 +29,6 @@ from quant_assets.signals.challenger_review import compare_challengers, review_c
 from quant_assets.signals.feature_list import FEATURE_VERSION, FEATURES
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
 from quant_assets.signals.model_spec import DEFAULT_MODELS
-from quant_assets.signals.registration import follow_ledger, register
 from quant_assets.signals.score_night import score_night
 from quant_assets.signals.tables import MODEL_METRICS, MODELS, SIGNALS, WALK_FORWARD_PREDICTIONS
 from quant_assets.signals.training_run import read_training_inputs, retrain
@@ -44,14 +43,11 @@ CONTESTED_BEFORE = 45
 
 
 @pytest.fixture(scope="module")
-def held(first_night, jump_2, tmp_path_factory) -> SignalHome:
+def held(retrained, tmp_path_factory) -> SignalHome:
     """A home with ``jump-2`` as challenger, scored live beside the champion for 89 sessions; read only."""
-    home = first_night[0].copy(tmp_path_factory.mktemp("held") / "home")
-    registry = home.registry()
-    register(home.warehouse, registry, jump_2, actor="test")
-    follow_ledger(home.warehouse, registry)
+    home = retrained.copy(tmp_path_factory.mktemp("held") / "home")
     home.advance_to(SESSIONS + LATER)
-    score_night(home.warehouse, registry)
+    score_night(home.warehouse, home.registry())
     return home
 
 
@@ -186,10 +182,9 @@ def test_without_a_champion_the_opponent_is_the_base_rate(held):
 
 
 @pytest.fixture
-def young(home, jump_2) -> SignalHome:
+def young(retrained, tmp_path) -> SignalHome:
     """A home whose challenger ``jump-2`` has three live sessions, the outcomes of two of them known."""
-    register(home.warehouse, home.registry(), jump_2, actor="test")
-    follow_ledger(home.warehouse, home.registry())
+    home = retrained.copy(tmp_path / "young")
     home.advance_to(SESSIONS + 3)
     score_night(home.warehouse, home.registry())
     return home

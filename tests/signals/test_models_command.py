@@ -11,7 +11,6 @@ from quant_assets.commands.models import delete_model, promote_model, roll_back_
 from quant_assets.foundation.errors import UsageError
 from quant_assets.foundation.home import Home
 from quant_assets.signals.challenger_review import compare_challengers
-from quant_assets.signals.registration import follow_ledger, register
 from quant_assets.signals.score_night import score_night
 from tests.signals.test_registration import client_of
 from tests.support.pipeline import Installation
@@ -19,12 +18,9 @@ from tests.support.signal_home import SESSIONS, SignalHome
 
 
 @pytest.fixture(scope="module")
-def two_versions(first_night, jump_2, tmp_path_factory) -> SignalHome:
+def two_versions(retrained, tmp_path_factory) -> SignalHome:
     """A home with a champion and a challenger of ``jump``; the tests below change it one after the other."""
-    home = first_night[0].copy(tmp_path_factory.mktemp("models") / "home")
-    register(home.warehouse, home.registry(), jump_2, actor="test")
-    follow_ledger(home.warehouse, home.registry())
-    return home
+    return retrained.copy(tmp_path_factory.mktemp("models") / "home")
 
 
 @pytest.fixture(scope="module")

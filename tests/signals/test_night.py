@@ -301,9 +301,10 @@ def as_version_1(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@pytest.fixture
-def on_version_1(home) -> SignalHome:
-    """A home whose champion of ``jump`` was trained on version 1 of the store, one session later."""
+@pytest.fixture(scope="module")
+def on_version_1(first_night, tmp_path_factory) -> SignalHome:
+    """A home whose champion of ``jump`` was trained on version 1 of the store, one session later; read only."""
+    home = first_night[0].copy(tmp_path_factory.mktemp("version_1") / "home")
     registry, inputs = home.registry(), read_training_inputs(home.warehouse)
     spec = DEFAULT_MODELS[1].with_changes(boosting=BoostingParameters(rounds=20, learning_rate=0.2))
     table = training_table(
@@ -321,9 +322,10 @@ def on_version_1(home) -> SignalHome:
 
 
 @pytest.mark.parametrize("alias", [CHAMPION, CHALLENGER])
-def test_a_version_reads_the_store_that_it_was_trained_on(on_version_1, alias):
+def test_a_version_reads_the_store_that_it_was_trained_on(on_version_1, alias, tmp_path):
     """Champion or challenger of version 1 of the store score version 1's values, beside versions that read another."""
-    home, registry = on_version_1, on_version_1.registry()
+    home = on_version_1.copy(tmp_path / "home")
+    registry = home.registry()
     if alias == CHALLENGER:
         registry.ledger.note("jump", "jump-1", "promoted", actor="test", reason="test", alias=CHAMPION)
         registry.ledger.note("jump", "jump-2", "challenger", actor="test", reason="test", alias=CHALLENGER)

@@ -21,15 +21,6 @@ from resources.model_registry import MlflowRecords, ModelFolders
 from tests.support.signal_home import SESSIONS, SignalHome
 
 
-@pytest.fixture(scope="module")
-def retrained(first_night, jump_2, tmp_path_factory) -> SignalHome:
-    """A home with a second version of ``jump`` registered; read only."""
-    home = first_night[0].copy(tmp_path_factory.mktemp("retrained") / "home")
-    register(home.warehouse, home.registry(), jump_2, actor="test")
-    follow_ledger(home.warehouse, home.registry())
-    return home
-
-
 def client_of(home: SignalHome) -> MlflowClient:
     return MlflowClient(tracking_uri=home.records.location, registry_uri=home.records.location)
 
