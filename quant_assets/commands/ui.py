@@ -52,7 +52,7 @@ def start_ui(host: str, port: int, *, public_address: str | None = None) -> int:
             print(f"Run {run_id} was left running by a process that is gone; it is marked as failed.")  # noqa: T201 - for the person at the terminal
         # A daemon that never came to its first look does not see what failed before; its sensors deliver these.
         raise_failure_alerts(instance, home, now=dt.datetime.now(dt.UTC))
-    print(f"Dagster UI on http://{host}:{port} (Ctrl+C stops it)")  # noqa: T201 - for the person at the terminal
+    print(f"Dagster UI on {address} (Ctrl+C stops it)")  # noqa: T201 - for the person at the terminal
     command = [
         *(sys.executable, "-m", "dagster", "dev"),
         *("--workspace", str(_workspace()), "--host", host, "--port", str(port), "--log-level", "warning"),
