@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 from sqlglot import expressions as exp
@@ -14,12 +15,15 @@ from quant_assets.features.columns import StoredColumn
 from quant_assets.features.consumers import FeatureConsumer, check_consumers
 from quant_assets.features.lineage import sql_model
 from quant_assets.features.tables import FEATURE_CATALOG
+from quant_assets.features.versions import check_versions
 
 __all__ = ["feature_catalog"]
 
 _BARS, _RANKS = "bars", "ranks"
 """Names that the marts give to their windowed columns and to their ranks."""
 _NOT_FEATURES = ("symbol", "date", "open", "high", "low", "close", "volume")
+_CONSTANT: Final = re.compile(r"\b(?:(\w+)\.)?(_?[A-Z][A-Z0-9_]+)\b")
+"""A constant of the function's module, or of a module imported there."""
 
 
 def feature_catalog(
@@ -46,8 +50,10 @@ def feature_catalog(
     Raises
     ------
     DataError
-        Where a consumer declares a feature that its version does not have.
+        Where a consumer declares a feature that its version does not have, or a version is not known to both dbt and
+        ``versions``.
     """
+    check_versions(manifest, versions)
     check_consumers(consumers)
     created_at = {(version, feature): at for version, feature, at in known["version", "feature", "created_at"].rows()}
     rows = []
@@ -130,4 +136,16 @@ def _dependencies(feature: str, expression: exp.Expr, needed: Sequence[StoredCol
 def _logic(feature: str, expression: exp.Expr, needed: Sequence[StoredColumn]) -> str:
     text = expression.sql(dialect="duckdb", normalize_functions="lower")
     lines = [] if needed and text == feature else [text]
-    return "\n".join([*lines, *(f"{column.name}: {column.logic}" for column in needed)])
+    return "\n".join([*lines, *(f"{column.name}: {_with_values(column)}" for column in needed)])
+
+
+def _with_values(column: StoredColumn) -> str:
+    """The code of a column, with the values of its named constants in their place."""
+
+    def value_of(match: re.Match[str]) -> str:
+        module, name = match.groups()
+        names = column.function.__globals__
+        found = getattr(names.get(module), name, None) if module else names.get(name)
+        return repr(found) if isinstance(found, int | float) else match[0]
+
+    return _CONSTANT.sub(value_of, column.logic)

@@ -21,7 +21,7 @@ from quant_assets.features.causality import (
 from quant_assets.features.changes import StoredVersion
 from quant_assets.features.dbt_project import load_project
 from quant_assets.features.tables import feature_store
-from quant_assets.features.versions import stored_versions
+from quant_assets.features.versions import check_versions, stored_versions
 from resources.warehouse import Warehouse
 from resources.warehouse.asset_specs import asset_key
 
@@ -36,6 +36,7 @@ _TRUNCATION, _WARM_UP = "does_not_look_ahead", "warm_up_is_as_stated"
 
 
 def _specs() -> Iterator[dg.AssetCheckSpec]:
+    check_versions(load_project().manifest, stored_versions())
     for version in stored_versions():
         asset = asset_key(feature_store(version))
         yield dg.AssetCheckSpec(

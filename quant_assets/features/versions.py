@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from quant_assets.features import (
     indicators,
@@ -21,8 +22,9 @@ from quant_assets.features import (
 )
 from quant_assets.features.changes import StoredVersion
 from quant_assets.features.columns import column_set
+from quant_assets.foundation.errors import DataError
 
-__all__ = ["BAR_COLUMNS", "stored_versions", "version_1", "version_2"]
+__all__ = ["BAR_COLUMNS", "check_versions", "stored_versions", "version_1", "version_2"]
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 _WARM_UP_BARS = 400
@@ -65,3 +67,40 @@ def version_2() -> StoredVersion:
 def stored_versions() -> Mapping[int, StoredVersion]:
     """How each version of the feature store is computed."""
     return MappingProxyType({1: version_1(), 2: version_2()})
+
+
+def check_versions(manifest: Mapping[str, Any], versions: Mapping[int, StoredVersion]) -> None:
+    """Check that dbt and this module know the same versions, so that none is published unchecked and uncatalogued.
+
+    Parameters
+    ----------
+    manifest : mapping
+        dbt's manifest.
+    versions : mapping of int to StoredVersion
+
+    Raises
+    ------
+    DataError
+        Naming the version that only one of them has, or whose mart does not read its stored table.
+    """
+    marts = {
+        int(node["version"]): node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["name"] == "feature_store"
+    }
+    if unlisted := sorted(set(marts) - set(versions)):
+        raise DataError(
+            f"dbt builds feature_store_v{unlisted[0]}, which stored_versions() in quant_assets/features/versions.py "
+            "does not list; add it there, so that it is checked and catalogued."
+        )
+    if unbuilt := sorted(set(versions) - set(marts)):
+        raise DataError(
+            f"stored_versions() in quant_assets/features/versions.py lists version {unbuilt[0]}, which "
+            "feature_store.yml does not have; add it there with its mart or take it out of the list."
+        )
+    for number, version in versions.items():
+        if f"model.dbt_features.{version.table}" not in marts[number]["depends_on"]["nodes"]:
+            raise DataError(
+                f"feature_store_v{number} does not read {version.table}, which stored_versions() gives as its table; "
+                "let both name the same one."
+            )

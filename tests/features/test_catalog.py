@@ -11,7 +11,7 @@ from quant_assets.features.consumers import FeatureConsumer, check_consumers, re
 from quant_assets.features.dbt_project import load_project
 from quant_assets.features.lineage import column_parents
 from quant_assets.features.tables import FEATURE_CATALOG, feature_store
-from quant_assets.features.versions import stored_versions
+from quant_assets.features.versions import check_versions, stored_versions
 from quant_assets.foundation.errors import DataError
 from resources.warehouse import Warehouse
 
@@ -64,6 +64,41 @@ def test_logic_is_the_code_that_runs(catalog):
     assert rows["rsi_14"]["logic"].splitlines()[0] == "100 * average_gain / nullif(average_gain + average_loss, 0)"
     assert "average_loss: return wilder_mean(" in rows["rsi_14"]["logic"]
     assert rows["drawdown_252d_rank"]["logic"] == "cross_sectional_rank(drawdown_252d)"
+
+
+def test_logic_shows_the_values_of_parameters(catalog):
+    """Where the code names a parameter, the catalogue shows what it is: spans, multiples and the sessions of a year."""
+    rows = rows_of(catalog)
+    averaged = "average_gain: return wilder_mean(np.maximum(close - lag(close, 1, rows), 0.0), 14, rows, previous)"
+    assert averaged in rows["rsi_14"]["logic"].splitlines()
+    assert "bb_distance: return 2.0 * rolling_std(close, 20, 0, rows)" in rows["bb_upper"]["logic"].splitlines()
+    volatility = f"return {252**0.5!r} * rolling_std(log_return, 20, 1, rows)"
+    assert volatility in rows["realised_volatility_ann_20"]["logic"]
+    named = catalog.filter(pl.col("logic").str.contains(r"\b(p\.[A-Z]|_[A-Z]|[A-Z]+_[A-Z])"))
+    assert named["feature"].to_list() == []
+
+
+def without_version(versions, number):
+    return {known: version for known, version in versions.items() if known != number}
+
+
+def test_a_version_that_only_one_side_knows_is_refused():
+    """A mart without a stored version, a stored version without a mart, and a mart of another table are named."""
+    manifest, versions = load_project().manifest, stored_versions()
+    check_versions(manifest, versions)
+    with pytest.raises(DataError, match=r"dbt builds feature_store_v2, which stored_versions\(\) .* does not list"):
+        check_versions(manifest, without_version(versions, 2))
+    with pytest.raises(DataError, match=r"lists version 3, which feature_store[.]yml"):
+        check_versions(manifest, {**versions, 3: versions[2]})
+    with pytest.raises(DataError, match="feature_store_v2 does not read int_bars_averaged"):
+        check_versions(manifest, {**versions, 2: versions[1]})
+
+
+def test_the_catalogue_of_unlisted_versions_is_not_made():
+    """Cataloguing stops where a version would be left out."""
+    known = FEATURE_CATALOG.empty()
+    with pytest.raises(DataError, match="dbt builds feature_store_v1"):
+        feature_catalog(load_project().manifest, without_version(stored_versions(), 1), (), known=known, now=NOW)
 
 
 def test_a_feature_keeps_its_first_instant(catalog):
