@@ -9,7 +9,7 @@ from quant_assets.features.dbt_project import ParsedProject
 from quant_assets.features.versions import stored_versions
 from quant_assets.foundation.table_store import TableStore
 
-__all__ = ["build_state", "is_built", "note_built"]
+__all__ = ["build_state", "forget_built", "is_built", "note_built"]
 
 _INPUTS = (
     "market_data.daily_prices",
@@ -44,6 +44,12 @@ def is_built(store: TableStore, state: str) -> bool:
             "SELECT count(*) FROM duckdb_tables() WHERE schema_name || '.' || table_name = ?", [_TABLE]
         ).fetchall()[0][0]
         return bool(exists) and connection.execute(f"SELECT digest FROM {_TABLE}").fetchall() == [(state,)]  # noqa: S608
+
+
+def forget_built(store: TableStore) -> None:
+    """Count the store as not built, before anything of it is: a build that fails leaves tables of two makings."""
+    with store.transaction() as connection:
+        connection.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
 
 def note_built(store: TableStore, state: str) -> None:

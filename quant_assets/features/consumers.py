@@ -69,10 +69,22 @@ def read_features(
     consumer : FeatureConsumer
     where : str
         SQL condition with ``?`` for each of ``parameters``.
+
+    Raises
+    ------
+    DataError
+        Where a declared feature is not in the version, or the version was left unfinished by a build that failed.
     """
     check_consumers([consumer])
+    table = feature_store(consumer.version)
+    marks = store.query("SELECT run_id FROM ops.unfinished_tables WHERE table_name = ?", [table.qualified_name])
+    if marks.height:
+        raise DataError(
+            f"{table.qualified_name} is of two makings since its rebuilding in run {marks.item()} failed; "
+            "run the nightly job, or materialize the features, first."
+        )
     columns = ("symbol", "date", *(name for name in consumer.features if name not in ("symbol", "date")))
-    return store.read(feature_store(consumer.version), columns=columns, where=where, parameters=parameters)
+    return store.read(table, columns=columns, where=where, parameters=parameters)
 
 
 def reuse_share(catalog: pl.DataFrame) -> float | None:

@@ -15,7 +15,7 @@ import dagster as dg
 import polars as pl
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
-from quant_assets.features.build_state import build_state, is_built, note_built
+from quant_assets.features.build_state import build_state, forget_built, is_built, note_built
 from quant_assets.features.dbt_project import NodeResult, load_project, run_dbt
 from quant_assets.features.lineage import column_parents
 from quant_assets.features.tables import published_tables
@@ -24,7 +24,7 @@ from quant_assets.foundation.errors import DataError
 from resources.warehouse import Warehouse
 from resources.warehouse.asset_specs import OWNERS
 
-__all__ = ["FULL_REFRESH_TAG", "feature_store_models", "published_tables"]
+__all__ = ["FULL_REFRESH_TAG", "feature_store_models", "published_tables", "raise_first_error"]
 
 FULL_REFRESH_TAG = "quant/full_refresh"
 """Run tag: ``true`` builds every stored model again from nothing."""
@@ -62,22 +62,34 @@ def feature_store_models(
     checks = {spec.metadata[_UNIQUE_ID]: spec.key for spec in context.assets_def.check_specs}
     wanted = [id_ for id_, key in keys.items() if key in context.selected_asset_keys]
     wanted += [id_ for id_, key in checks.items() if key in context.selected_asset_check_keys]
-    is_whole = len(wanted) == len(keys) + len(checks)
+    is_whole, has_models = len(wanted) == len(keys) + len(checks), bool(context.selected_asset_keys)
     is_full = context.run.tags.get(FULL_REFRESH_TAG) == "true"
     state = build_state(warehouse, _PROJECT)
     if is_built(warehouse, state) and not is_full:
         order = [id_ for id_ in TopologicalSorter(_PROJECT.manifest["parent_map"]).static_order() if id_ in wanted]
         results = [NodeResult(id_, "unchanged", "", 0.0, 0, rows_written=0) for id_ in order]
+        began: tuple[str, ...] = ()
     else:
+        if has_models:
+            forget_built(warehouse)
+        began = warehouse.begin_rebuilding(_mart_names()) if has_models else ()
         results = run_dbt(_build_arguments(wanted, is_full=is_full), warehouse=warehouse.path, project=_PROJECT)
     for result in results:
         if result.unique_id in keys and result.is_good:
             yield _materialized(warehouse, keys[result.unique_id], result)
         elif result.unique_id in checks and result.status != "skipped":
             yield _checked(checks[result.unique_id], result)
-    _raise_first_error([result for result in results if result.unique_id not in checks])
+    raise_first_error([result for result in results if result.unique_id not in checks])
+    if all(result.is_good for result in results):
+        # A part that went well mends nothing of what an earlier, failed run left.
+        warehouse.end_rebuilding(_mart_names() if is_whole else began)
     if is_whole and all(result.status in ("success", "pass", "no-op", "unchanged") for result in results):
         note_built(warehouse, state)
+
+
+def _mart_names() -> list[str]:
+    nodes = (_PROJECT.manifest["nodes"][spec.metadata[_UNIQUE_ID]] for spec in feature_store_models.specs)
+    return [f"{node['schema']}.{node['alias']}" for node in nodes if node["schema"] == _MARTS]
 
 
 def _build_arguments(unique_ids: Sequence[str], *, is_full: bool) -> list[str]:
@@ -201,9 +213,22 @@ def _checked(key: dg.AssetCheckKey, result: NodeResult) -> dg.AssetCheckResult:
     )
 
 
-def _raise_first_error(results: Sequence[NodeResult]) -> None:
+def raise_first_error(results: Sequence[NodeResult]) -> None:
+    """Raise DataError for the first model that dbt could not build, naming it and what is wrong."""
     broken = [result for result in results if result.status in ("error", "fail")]
     if broken:
         node = _PROJECT.manifest["nodes"].get(broken[0].unique_id)
         name = f"{node['schema']}.{node['alias']}" if node else broken[0].unique_id
-        raise DataError(f"the dbt model {name} could not be built: {broken[0].message.strip()}")
+        reason = _broken_contract(broken[0].message) or broken[0].message.strip()
+        raise DataError(f"the dbt model {name} could not be built: {reason}")
+
+
+def _broken_contract(message: str) -> str:
+    """The columns that dbt lists under a contract that failed, as ``name (reason)``; empty for any other message."""
+    if "enforced contract" not in message:
+        return ""
+    cells = [[cell.strip() for cell in line.strip(" |").split("|")] for line in message.splitlines() if "|" in line]
+    columns = [
+        f"{row[0]} ({row[-1]})" for row in cells if not set("".join(row)) <= set("- ") and row[0] != "column_name"
+    ]
+    return f"its columns break the contract in its .yml file: {', '.join(columns)}; mend one of the two."

@@ -23,12 +23,12 @@ from quant_assets.foundation.home import Home
 from quant_assets.foundation.table_store import TableStore
 from quant_assets.foundation.tables import Table
 from quant_assets.ops.tables import PUBLICATIONS, RUN_STATE
+from quant_assets.serving.publication_contents import Content, former_publication, publication_contents
 from quant_assets.serving.service_levels import note_service_levels
 
 __all__ = ["Publication", "last_publication", "publish"]
 
 _KEPT = 3
-_UNPUBLISHED_SCHEMAS = ("features_staging", "features_intermediate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def publish(
     _remove_leftovers(home)
     published_before = last_publication(home)
     last_at = published_before["published_at"][0] if published_before.height else None
-    with warehouse.connect() as connection:
+    with warehouse.connect() as connection, former_publication(connection, _former(home)):
         # A row without its file is left where a run was killed between noting and swapping.
         connection.execute(
             f"DELETE FROM {PUBLICATIONS.qualified_name} WHERE ? IS NULL OR published_at > ?", [last_at, last_at]
@@ -103,12 +103,13 @@ def publish(
         if unchanged and outcome == "success":
             return None
         note_service_levels(connection)
-        rows = _row_counts(connection, tables)
+        contents = publication_contents(connection, tables)
+        rows = {content.name: content.rows for content in contents}
         row = _publication_row(
             connection,
             run_id=run_id,
             outcome=outcome,
-            report=_table_report(assets, rows),
+            report=_table_report(assets, contents),
             git_revision=git_revision,
             now=now,
         )
@@ -117,7 +118,7 @@ def publish(
         connection.unregister("publication")
         target = home.published / f"quant-{now:%Y%m%dT%H%M%S%f}.duckdb"
         try:
-            _copy(connection, home, target, tables, rows)
+            _copy(connection, home, target, tables, contents)
         except (duckdb.Error, OSError) as error:
             connection.execute(f"DELETE FROM {PUBLICATIONS.qualified_name} WHERE published_at = ?", [now])
             _remove_leftovers(home)
@@ -129,28 +130,19 @@ def publish(
     return Publication(target, now, target.stat().st_size, rows)
 
 
-def _row_counts(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> dict[str, int]:
-    """Rows of everything that readers get as a table.
-
-    A view that no room declares (the marts, which dbt defines over its stored intermediates) becomes a table in the
-    copy, since what it selects from is not copied.
-    """
-    declared_views = [table.qualified_name for table in tables if table.view_sql]
-    found = connection.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary "
-        f"AND database_name = current_database() AND schema_name NOT IN {_UNPUBLISHED_SCHEMAS} "
-        "UNION ALL "
-        "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal AND NOT temporary "
-        f"AND database_name = current_database() AND schema_name NOT IN {_UNPUBLISHED_SCHEMAS} "
-        "AND NOT list_contains(?, schema_name || '.' || view_name) ORDER BY 1",
-        [declared_views],
-    ).fetchall()
-    return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for (name,) in found}
+def _former(home: Home) -> Path | None:
+    return home.readers_database.resolve() if home.readers_database.exists() else None
 
 
-def _table_report(assets: Mapping[str, str], rows: Mapping[str, int]) -> dict[str, dict[str, object]]:
-    names = sorted({*rows, *assets})
-    return {name: {"rows": rows.get(name), "state": assets.get(name, "not in this run")} for name in names}
+def _table_report(assets: Mapping[str, str], contents: Sequence[Content]) -> dict[str, dict[str, object]]:
+    found = {content.name: content for content in contents}
+    report: dict[str, dict[str, object]] = {}
+    for name in sorted({*found, *assets}):
+        content = found.get(name)
+        report[name] = {"rows": content.rows if content else None, "state": assets.get(name, "not in this run")}
+        if content and content.kept_because:
+            report[name]["kept_because"] = content.kept_because
+    return report
 
 
 def _publication_row(
@@ -186,19 +178,18 @@ def _copy(
     home: Home,
     target: Path,
     tables: Sequence[Table],
-    rows: Mapping[str, int],
+    contents: Sequence[Content],
 ) -> None:
     keys = {table.qualified_name: table.key for table in tables}
     temporary = home.published / f".{target.name}.tmp"
     connection.execute(f"ATTACH '{str(temporary).replace(chr(39), chr(39) * 2)}' AS publication_copy")
     try:
-        for schema in sorted({name.split(".")[0] for name in (*rows, *keys)}):
+        for schema in sorted({name.split(".")[0] for name in (*(content.name for content in contents), *keys)}):
             connection.execute(f'CREATE SCHEMA IF NOT EXISTS publication_copy."{schema}"')
-        for name in rows:
-            order = ", ".join(keys.get(name, ()))
-            connection.execute(
-                f"CREATE TABLE publication_copy.{name} AS FROM {name}{f' ORDER BY {order}' if order else ''}"
-            )
+        for content in contents:
+            order = ", ".join(keys.get(content.name, ()))
+            sorted_by = f" ORDER BY {order}" if order else ""
+            connection.execute(f"CREATE TABLE publication_copy.{content.name} AS FROM {content.source}{sorted_by}")
         _copy_views(connection, tables)
         connection.execute("CHECKPOINT publication_copy")
     finally:

@@ -2,7 +2,7 @@
 
 from quant_assets.foundation.table_store import MergeCounts
 from resources.warehouse.asset_specs import asset_key, column_schema, table_metadata, table_spec
-from resources.warehouse.database import TABLE_CHANGES, Warehouse, open_database
+from resources.warehouse.database import TABLE_CHANGES, UNFINISHED_TABLES, Warehouse, open_database
 from resources.warehouse.run_report import RunReport, run_report
 from resources.warehouse.run_session import NO_WAIT_TAG, warehouse_resource
 from resources.warehouse.stuck_runs import fail_stuck_runs
@@ -10,6 +10,7 @@ from resources.warehouse.stuck_runs import fail_stuck_runs
 __all__ = [
     "NO_WAIT_TAG",
     "TABLE_CHANGES",
+    "UNFINISHED_TABLES",
     "MergeCounts",
     "RunReport",
     "Warehouse",

@@ -20,7 +20,7 @@ from quant_assets.foundation.table_store import MergeCounts
 from quant_assets.foundation.tables import Column, Table
 from resources.warehouse.table_upgrade import outdated_tables, upgrade_table
 
-__all__ = ["TABLE_CHANGES", "MergeCounts", "Warehouse", "open_database"]
+__all__ = ["TABLE_CHANGES", "UNFINISHED_TABLES", "MergeCounts", "Warehouse", "open_database"]
 
 TABLE_CHANGES = Table(
     schema="ops",
@@ -34,7 +34,21 @@ TABLE_CHANGES = Table(
         Column("run_id", "VARCHAR", "Run that made the last change."),
     ),
 )
-"""The warehouse's own record; every other table is declared by a room."""
+UNFINISHED_TABLES = Table(
+    schema="ops",
+    name="unfinished_tables",
+    key=("table_name",),
+    description=(
+        "One row per table whose rebuilding began and has not ended well. Publications keep the former state of such a "
+        "table, and no room computes from it."
+    ),
+    columns=(
+        Column("table_name", "VARCHAR", "Schema and table."),
+        Column("began_at", "TIMESTAMPTZ", "Wall clock when the rebuilding began."),
+        Column("run_id", "VARCHAR", "Run that began it."),
+    ),
+)
+"""With ``TABLE_CHANGES`` the warehouse's own records; every other table is declared by a room."""
 
 
 class Warehouse:
@@ -77,7 +91,7 @@ class Warehouse:
 
     def ensure(self, tables: Sequence[Table]) -> None:
         """Create what is missing of the declared tables and views, tables first; upgrade what is not as declared."""
-        stored = [TABLE_CHANGES, *(table for table in tables if not table.view_sql)]
+        stored = [TABLE_CHANGES, UNFINISHED_TABLES, *(table for table in tables if not table.view_sql)]
         views = [table for table in tables if table.view_sql]
         with self.transaction() as connection:
             self._create(connection, stored)
@@ -211,6 +225,27 @@ class Warehouse:
             ).fetchone()
         computed_at, changed_at = row or (None, None)
         return computed_at is not None and (changed_at is None or changed_at < computed_at)
+
+    def begin_rebuilding(self, qualified_names: Sequence[str]) -> tuple[str, ...]:
+        """Mark tables that are about to be written in more than one transaction; returns those not marked already."""
+        with self.transaction() as connection:
+            rows = connection.execute(
+                "INSERT INTO ops.unfinished_tables SELECT name, ?, ? FROM unnest(?) AS names(name) "
+                "WHERE name NOT IN (SELECT table_name FROM ops.unfinished_tables) RETURNING table_name",
+                [dt.datetime.now(dt.UTC), self.run_id, list(qualified_names)],
+            ).fetchall()
+        return tuple(name for (name,) in rows)
+
+    def end_rebuilding(self, qualified_names: Sequence[str]) -> None:
+        """Take the marks away: the tables are whole again. Where another run left one, readers have an older state."""
+        with self.transaction() as connection:
+            ended = connection.execute(
+                "DELETE FROM ops.unfinished_tables WHERE list_contains(?, table_name) RETURNING table_name, run_id",
+                [list(qualified_names)],
+            ).fetchall()
+            for name, run_id in ended:
+                if run_id != self.run_id:
+                    self.note_change(connection, name)
 
     def _note(self, connection: duckdb.DuckDBPyConnection, qualified_name: str, column: str) -> None:
         now = dt.datetime.now(dt.UTC)

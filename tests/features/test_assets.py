@@ -6,10 +6,12 @@ import pytest
 
 from quant_assets.features import checks
 from quant_assets.features.assets import feature_catalog_asset
-from quant_assets.features.consumers import FeatureConsumer
-from quant_assets.features.dbt import FULL_REFRESH_TAG, feature_store_models
+from quant_assets.features.consumers import FeatureConsumer, read_features
+from quant_assets.features.dbt import FULL_REFRESH_TAG, feature_store_models, raise_first_error
+from quant_assets.features.dbt_project import NodeResult, load_project
 from quant_assets.features.tables import FEATURE_CATALOG, published_tables
-from resources.warehouse import TABLE_CHANGES, Warehouse
+from quant_assets.foundation.errors import DataError
+from resources.warehouse import TABLE_CHANGES, UNFINISHED_TABLES, Warehouse
 
 CONSUMERS = (
     FeatureConsumer("signals.direction", 2, ("rsi_14", "adx_14")),
@@ -147,6 +149,61 @@ def test_a_failing_test_fails_its_check_and_stops_what_follows(warehouse):
     assert "unique_stg_regimes__market_regimes_date" in failed
     assert not result.success
     assert warehouse.read(FEATURE_CATALOG).height == 0
+
+
+def test_a_failed_build_leaves_nothing_behind_once_its_cause_is_gone(warehouse):
+    """A build that fails half-way marks the marts, and going back to the inputs before it builds again, not skips."""
+    run(warehouse, feature_store_models)
+    stores = [warehouse.query(f"FROM features.feature_store_v{version} ORDER BY symbol, date") for version in (1, 2)]
+    with warehouse.connect() as connection:
+        connection.execute("CREATE TABLE spare_bars AS FROM market_data.adjusted_prices")
+        connection.execute("CREATE TABLE spare_changes AS FROM ops.table_changes")
+        connection.execute("UPDATE market_data.adjusted_prices SET close = close * 1.01 WHERE symbol = 'A'")
+        for _ in range(2):
+            connection.execute("INSERT INTO regimes.market_regimes VALUES ('2010-06-01', 'bullish', 1, 0, 0, 0, 'm')")
+        warehouse.note_change(connection, "regimes.market_regimes")
+    assert not run(warehouse, feature_store_models, raise_on_error=False).success
+    assert set(warehouse.read(UNFINISHED_TABLES)["table_name"]) == MARTS
+    with pytest.raises(DataError, match="of two makings since its rebuilding in run a-run failed"):
+        read_features(warehouse, CONSUMERS[0])
+    with warehouse.connect() as connection:
+        for table, spare in (("market_data.adjusted_prices", "spare_bars"), ("ops.table_changes", "spare_changes")):
+            connection.execute(f"DELETE FROM {table}")
+            connection.execute(f"INSERT INTO {table} FROM {spare}")
+        connection.execute("DELETE FROM regimes.market_regimes")
+    assert run(warehouse, feature_store_models).success
+    again = [warehouse.query(f"FROM features.feature_store_v{version} ORDER BY symbol, date") for version in (1, 2)]
+    assert all(one.equals(other) for one, other in zip(stores, again, strict=True))
+    assert warehouse.read(UNFINISHED_TABLES).is_empty()
+
+
+def test_a_part_that_went_well_mends_no_failed_build(warehouse):
+    """Building one mart alone does not take the marks away that a failed build of all left."""
+    warehouse.begin_rebuilding(["features.feature_store_v1"])
+    only_weeks = [dg.AssetKey(["features", "weekly_bars"])]
+    with warehouse.transaction() as connection:
+        warehouse.note_change(connection, "market_data.daily_prices")
+    dg.materialize([feature_store_models], resources={"warehouse": warehouse}, selection=only_weeks)
+    assert warehouse.read(UNFINISHED_TABLES)["table_name"].to_list() == ["features.feature_store_v1"]
+
+
+def test_a_broken_contract_names_the_columns_first():
+    """Of dbt's table of a broken contract the columns and what is wrong with them are left."""
+    message = (
+        "Compilation Error in model feature_store\n  This model has an enforced contract that failed.\n"
+        "  Please ensure the name, data_type, and number of columns in your contract match the columns.\n\n"
+        "  | column_name | definition_type | contract_type | mismatch_reason       |\n"
+        "  | ----------- | --------------- | ------------- | --------------------- |\n"
+        "  | adx_14      |                 | DOUBLE        | missing in definition |\n"
+        "  | adx_14x     | DOUBLE          |               | missing in contract   |\n"
+    )
+    node = next(id_ for id_ in load_project().manifest["nodes"] if id_.endswith("feature_store.v2"))
+    with pytest.raises(DataError) as raised:
+        raise_first_error([NodeResult(node, "error", message, 0.1, 0)])
+    assert str(raised.value) == (
+        "the dbt model features.feature_store_v2 could not be built: its columns break the contract in its .yml file: "
+        "adx_14 (missing in definition), adx_14x (missing in contract); mend one of the two."
+    )
 
 
 def test_causality_is_checked_on_what_was_stored(warehouse):

@@ -15,7 +15,7 @@ from quant_assets.foundation.tables import Column, Table
 from quant_assets.ops.tables import PUBLICATIONS, RUN_STATE
 from quant_assets.ops.tables import TABLES as OPS_TABLES
 from quant_assets.serving.publish import last_publication, publish
-from resources.warehouse import Warehouse
+from resources.warehouse import TABLE_CHANGES, Warehouse
 
 NUMBERS = Table("demo", "numbers", (Column("n", "BIGINT", "A number."),), ("n",), "One row per number.")
 DOUBLED = Table(
@@ -73,6 +73,11 @@ def stamp_changes(warehouse: Warehouse, day: float) -> None:
 def read(path) -> list[int]:
     with duckdb.connect(str(path), read_only=True) as connection:
         return [n for (n,) in connection.execute("SELECT n FROM demo.doubled ORDER BY n").fetchall()]
+
+
+def rows_of(path, sql: str) -> list[tuple]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def test_publication_holds_tables_and_views_sorted(home, warehouse):
@@ -150,7 +155,7 @@ def test_full_disk_keeps_the_former_publication(home, warehouse):
         "from quant_assets.foundation.errors import StorageError\n"
         "from quant_assets.foundation.home import Home\n"
         "from quant_assets.serving.publish import publish\n"
-        "from resources.warehouse import Warehouse\n"
+        "from resources.warehouse import TABLE_CHANGES, Warehouse\n"
         "home = Home(Path(sys.argv[1]))\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))\n"
@@ -201,3 +206,56 @@ def test_undeclared_view_becomes_a_table(home, warehouse):
         assert sorted(connection.execute("FROM demo.mart").fetchall()) == [(2,), (3,)]
         schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables()").fetchall()
     assert ("features_intermediate",) not in schemas
+
+
+def test_unfinished_table_keeps_what_readers_had(home, warehouse):
+    """A table that a run began to rebuild and did not end is published as it was before, and the row says why."""
+    write(warehouse, 1, 2)
+    publish_at(home, warehouse, 1)
+    write(warehouse, 3)
+    warehouse.begin_rebuilding(["demo.numbers"])
+    publication = publish_at(home, warehouse, 2, "failed", **{"demo.numbers": "failed"})
+    assert rows_of(publication.path, "SELECT n FROM demo.numbers ORDER BY n") == [(1,), (2,)]
+    assert rows_of(publication.path, "SELECT n FROM demo.doubled ORDER BY n") == [(2,), (4,)]
+    report = json.loads(rows_of(publication.path, "SELECT tables FROM ops.publications ORDER BY published_at")[-1][0])
+    assert report["demo.numbers"] == {
+        "rows": 2,
+        "state": "failed",
+        "kept_because": "run run-1 began to rebuild it and did not end well",
+    }
+
+
+def test_rebuilt_table_is_published_though_nothing_else_changed(home, warehouse):
+    """The run that ends what another began publishes it, also where it had no row left to write."""
+    write(warehouse, 1)
+    publish_at(home, warehouse, 1)
+    write(warehouse, 2)
+    warehouse.begin_rebuilding(["demo.numbers"])
+    publish_at(home, warehouse, 2, "failed")
+    later = Warehouse(home.warehouse, run_id="run-2")
+    later.end_rebuilding(["demo.numbers"])
+    noted = dict(warehouse.read(TABLE_CHANGES).select("table_name", "run_id").rows())
+    assert noted["demo.numbers"] == "run-2"
+    stamp_changes(warehouse, 9_999)
+    publication = publish_at(home, warehouse, 3)
+    assert publication is not None
+    assert rows_of(publication.path, "SELECT n FROM demo.numbers") == [(2,)]
+
+
+def test_view_that_cannot_be_read_stops_nothing_else(home, warehouse):
+    """A view over a column that is gone keeps its former rows; without any it is left out; the rest is published."""
+    with warehouse.connect() as connection:
+        connection.execute("CREATE TABLE demo.base AS SELECT 7 AS a")
+        connection.execute("CREATE VIEW demo.mart AS SELECT a FROM demo.base")
+    write(warehouse, 1)
+    publish_at(home, warehouse, 1)
+    with warehouse.connect() as connection:
+        connection.execute("CREATE VIEW demo.newer AS SELECT a FROM demo.base")
+        connection.execute("ALTER TABLE demo.base RENAME a TO b")
+    write(warehouse, 2)
+    publication = publish_at(home, warehouse, 2, "failed")
+    assert rows_of(publication.path, "FROM demo.mart") == [(7,)]
+    assert rows_of(publication.path, "SELECT n FROM demo.numbers") == [(2,)]
+    assert "demo.newer" not in publication.rows
+    report = json.loads(rows_of(publication.path, "SELECT tables FROM ops.publications ORDER BY published_at")[-1][0])
+    assert report["demo.mart"]["kept_because"].startswith("it cannot be read: ")
