@@ -12,6 +12,8 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
+from quant_assets.features.parameters import LEAST_CHANGE
+
 __all__ = ["RANKED_COLUMNS", "changed_ranks", "cross_sectional_ranks"]
 
 RANKED_COLUMNS = (
@@ -39,10 +41,17 @@ def cross_sectional_ranks(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Dat
     DataFrame
         One column ``<column>_rank`` for each: symbols with a lower value over symbols with a value less one; equal
         values share the lowest rank of them. Values are compared in single precision: a history rescaled by a
-        dividend moves its ratios by the last bit of double precision, which would rank every session anew. Null
-        where the value is unknown or where no other symbol has one.
+        dividend moves its ratios by the last bit of double precision, which would rank every session anew; what
+        is below 1e-12, such as a return that is nothing but rounding, counts as 0. Null where the value is unknown or
+        where no other symbol has one.
     """
-    frame = frame.select("date", pl.col(columns).cast(pl.Float32))
+    frame = frame.select(
+        "date",
+        *(
+            pl.when(pl.col(column).abs() < LEAST_CHANGE).then(0.0).otherwise(column).cast(pl.Float32).alias(column)
+            for column in columns
+        ),
+    )
     others = {column: pl.col(column).count().over("date") - 1 for column in columns}
     return frame.select(
         pl.when(others[column] > 0)
@@ -69,8 +78,9 @@ def changed_ranks(connection: duckdb.DuckDBPyConnection, *, measured: str, store
         Every row of the changed sessions, sorted by date and symbol, with the ``session_hash`` that tells the next
         run whether a session changed; one row with a null symbol for a session that no symbol has any more.
     """
-    compared = ", ".join(f"{name}::FLOAT" for name in RANKED_COLUMNS)
-    named = ", ".join(f"{name}::FLOAT AS {name}" for name in RANKED_COLUMNS)
+    values = [f"CASE WHEN abs({name}) < {LEAST_CHANGE} THEN 0 ELSE {name} END::FLOAT" for name in RANKED_COLUMNS]
+    compared = ", ".join(values)
+    named = ", ".join(f"{value} AS {name}" for value, name in zip(values, RANKED_COLUMNS, strict=True))
     # Hashed twice, for the reason that ``StoredVersion.digest_sql`` gives.
     digests = (
         f"SELECT date, (bit_xor(hash(hash(symbol, {compared}))) >> 1)::BIGINT AS digest "  # noqa: S608

@@ -21,6 +21,7 @@ from quant_assets.features.windows import (
     ratio,
     rolling_mean,
     rolling_std,
+    sign_of_change,
     wilder_mean,
 )
 
@@ -110,7 +111,7 @@ def volume_sma_20(volume: Floats, rows: Rows) -> Floats:
 def obv(close: Floats, volume: Floats, rows: Rows, previous: Floats) -> Floats:
     """On-balance volume: begins with the first volume, then adds it on a rise and takes it off on a fall."""
     before = lag(close, 1, rows)
-    direction = np.where(np.isnan(before), 1.0, np.sign(close - before))
+    direction = np.where(np.isnan(before), 1.0, sign_of_change(close, before, p.LEAST_CHANGE))
     return cumulate(direction * volume, rows, previous)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 __all__ = [
     "BOLLINGER_DEVIATIONS",
     "BOLLINGER_WINDOW",
+    "LEAST_CHANGE",
     "MACD_FAST",
     "MACD_SIGNAL",
     "MACD_SLOW",
@@ -24,3 +25,7 @@ MACD_FAST: Final = 12
 MACD_SLOW: Final = 26
 MACD_SIGNAL: Final = 9
 SESSIONS_A_YEAR: Final = 252.0
+LEAST_CHANGE: Final = 1e-12
+"""What is smaller than this share of the level is no change: prices equal in ticks differ after an adjustment by their
+rounding, up to about 1e-15 of themselves; the finest tick of a real price is above 1e-9 of it. The SQL of the marts
+says the same number."""

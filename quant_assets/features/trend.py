@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from quant_assets.features import parameters as p
 from quant_assets.features.windows import Floats, Rows, lag, ratio, rolling_mean, wilder_mean, wilder_sum
 
 __all__ = ["adx_14", "minus_movement_14", "plus_movement_14", "sma_200", "true_range_14"]
@@ -29,18 +30,27 @@ def true_range_14(true_range: Floats, rows: Rows, previous: Floats) -> Floats:
     return wilder_sum(true_range, 14, rows, previous)
 
 
-def plus_movement_14(high: Floats, low: Floats, rows: Rows, previous: Floats) -> Floats:
+def _directional_movement(high: Floats, low: Floats, rows: Rows) -> Floats:
+    """Rises of the high where they exceed the falls of the low, and the other way round; 0 where they are equal.
+
+    Equal up to rounding: as many ticks up as down is neither, whatever the adjustment has made of the ticks.
+    """
+    high_before = lag(high, 1, rows)
+    rise, fall = high - high_before, lag(low, 1, rows) - low
+    tie = p.LEAST_CHANGE * np.maximum(high, high_before)
+    plus = np.where((rise - fall > tie) & (rise > tie), rise, 0.0)
+    minus = np.where((fall - rise > tie) & (fall > tie), fall, 0.0)
+    return np.where(np.isnan(rise - fall), np.nan, np.stack([plus, minus]))
+
+
+def plus_movement_14(directional_movement: Floats, rows: Rows, previous: Floats) -> Floats:
     """Wilder sum over 14 bars of the rises of the high, where they exceed the falls of the low."""
-    rise, fall = high - lag(high, 1, rows), lag(low, 1, rows) - low
-    moves = np.where((rise > fall) & (rise > 0.0), rise, 0.0)
-    return wilder_sum(np.where(np.isnan(rise), np.nan, moves), 14, rows, previous)
+    return wilder_sum(directional_movement[0], 14, rows, previous)
 
 
-def minus_movement_14(high: Floats, low: Floats, rows: Rows, previous: Floats) -> Floats:
+def minus_movement_14(directional_movement: Floats, rows: Rows, previous: Floats) -> Floats:
     """Wilder sum over 14 bars of the falls of the low, where they exceed the rises of the high."""
-    rise, fall = high - lag(high, 1, rows), lag(low, 1, rows) - low
-    moves = np.where((fall > rise) & (fall > 0.0), fall, 0.0)
-    return wilder_sum(np.where(np.isnan(fall), np.nan, moves), 14, rows, previous)
+    return wilder_sum(directional_movement[1], 14, rows, previous)
 
 
 def adx_14(plus_movement_14: Floats, minus_movement_14: Floats, rows: Rows, previous: Floats) -> Floats:

@@ -33,8 +33,10 @@ __all__ = [
     "lag",
     "log_ratio",
     "ratio",
+    "ratio_above",
     "rolling_mean",
     "rolling_std",
+    "sign_of_change",
     "whole",
     "wilder_mean",
     "wilder_sum",
@@ -83,6 +85,29 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     for i in range(numerator.size):
         if denominator[i] != 0.0:
             out[i] = numerator[i] / denominator[i]
+    return out
+
+
+@compiled
+def ratio_above(numerator: Floats, denominator: Floats, least: Floats) -> Floats:
+    """Quotient; NaN where the denominator is not above ``least``, that is, nothing but rounding."""
+    out = np.full(numerator.size, np.nan)
+    for i in range(numerator.size):
+        if denominator[i] > least[i]:
+            out[i] = numerator[i] / denominator[i]
+    return out
+
+
+@compiled
+def sign_of_change(values: Floats, before: Floats, tolerance: float) -> Floats:
+    """1 for a rise, -1 for a fall, 0 where the two differ by at most ``tolerance`` of the larger; NaN if unknown."""
+    out = np.full(values.size, np.nan)
+    for i in range(values.size):
+        change = values[i] - before[i]
+        if abs(change) <= tolerance * max(abs(values[i]), abs(before[i])):
+            out[i] = 0.0
+        elif not np.isnan(change):
+            out[i] = np.sign(change)
     return out
 
 

@@ -70,19 +70,25 @@ def make_bars(sessions) -> Callable[..., Frame]:
     return bars
 
 
-@pytest.fixture(scope="session")
-def real_bars() -> Frame:
-    """Packaged real history of AAPL, IBM and MSFT, prices adjusted by the packaged adjusted close."""
+def _packaged_bars() -> Frame:
     path = Path(bokeh_sampledata.__file__).parent / "_data" / "stocks.csv.gz"
     names = ["symbol", "date", "open", "high", "low", "close", "volume", "adjusted_close"]
     raw = pl.read_csv(path, new_columns=names).filter(pl.col("symbol").is_in(["AAPL", "IBM", "MSFT"]))
+    return raw.with_columns(pl.col("date").str.to_date(), pl.col("volume").cast(pl.Float64)).sort("symbol", "date")
+
+
+@pytest.fixture(scope="session")
+def real_bars() -> Frame:
+    """Packaged real history of AAPL, IBM and MSFT, prices adjusted by the packaged adjusted close."""
     factor = pl.col("adjusted_close") / pl.col("close")
-    return raw.select(
-        "symbol",
-        pl.col("date").str.to_date(),
-        *(pl.col(name) * factor for name in ("open", "high", "low", "close")),
-        pl.col("volume").cast(pl.Float64),
-    ).sort("symbol", "date")
+    prices = ("open", "high", "low", "close")
+    return _packaged_bars().with_columns(pl.col(*prices) * factor).drop("adjusted_close")
+
+
+@pytest.fixture(scope="session")
+def traded_bars() -> Frame:
+    """The same history as traded: every price a whole number of ticks, so that many of them tie."""
+    return _packaged_bars().drop("adjusted_close")
 
 
 @pytest.fixture(scope="session")

@@ -121,13 +121,16 @@ PRICE_LEVEL = {"open", "high", "low", "close", "macd", "macd_signal", "macd_hist
 PRICE_LEVEL |= {"sma_5", "sma_10", "sma_20", "sma_50", "ema_12", "ema_26"}
 
 
-def test_a_later_dividend_rescales_prices_and_nothing_else(connection, real_inputs):
+@pytest.mark.parametrize("prices_are", ["adjusted", "as traded"])
+def test_a_later_dividend_rescales_prices_and_nothing_else(connection, real_bars, traded_bars, aligned, prices_are):
     """A dividend after the fact multiplies all earlier prices by its factor, and only price-level features follow it.
 
     Rounding of the rescaled prices alone moves a value by a few units of the last place of what it is divided by:
-    everything else stays to 1e-12 of 1 or of itself, CCI of its unit (a 0.015th of the mean deviation).
+    everything else stays to 1e-12 of 1 or of itself, CCI of its unit (a 0.015th of the mean deviation). As-traded
+    prices tie in ticks, and a tie must not be broken by that rounding.
     """
     factor = 0.98765
+    real_inputs = aligned(real_bars if prices_are == "adjusted" else traded_bars, market="IBM")
     prices = ("open", "high", "low", "close")
     rescaled = real_inputs.with_columns(pl.col(*prices, "market_close") * factor)
     before = marts(connection, 2, computed(stored_versions()[2], real_inputs))

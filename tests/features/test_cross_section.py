@@ -35,6 +35,11 @@ def test_unknown_and_lonely_values_have_no_rank():
     assert ranks_of([4.0, None]) == [None, None]
 
 
+def test_rounding_is_no_difference():
+    """Returns of 0 that an adjustment left with a rounding error tie with those it left exact."""
+    assert ranks_of([1e-16, 0.0, -1e-16, 0.5, -0.5]) == [0.25, 0.25, 0.25, 1.0, 0.0]
+
+
 @settings(max_examples=50, deadline=None)
 @given(values=st.lists(st.one_of(st.none(), st.integers(-3, 3).map(float)), min_size=2, max_size=12))
 def test_ranks_equal_scipy(values):

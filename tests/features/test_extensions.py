@@ -69,6 +69,43 @@ def test_oscillators_equal_talib(found, raw):
     assert_same(found, talib.NATR(*prices, 14), "natr_14")
 
 
+def test_ties_of_ticks_are_ties_at_any_factor(features_of, sessions):
+    """Directional movement, money flow and on-balance volume of adjusted ticks are those counted in whole ticks."""
+    generator, count = np.random.default_rng(11), 600
+    close = 500 + np.cumsum(generator.integers(-2, 3, count))
+    high, low = close + generator.integers(0, 3, count), close - generator.integers(0, 3, count)
+    volume = generator.integers(1_000, 9_000, count).astype(float)
+    factor = 0.98765 * 0.0037
+    frame = pl.DataFrame({"symbol": ["A"] * count, "date": sessions(count), "open": close * factor})
+    frame = frame.with_columns(high=pl.Series(high * factor), low=pl.Series(low * factor), volume=pl.Series(volume))
+    found = features_of(frame.with_columns(close=pl.Series(close * factor)), 2).to_pandas()
+    rise, fall = np.diff(high, prepend=high[0]), -np.diff(low, prepend=low[0])
+    assert np.count_nonzero((rise == fall) & (rise > 0)) > 10
+    flow = np.sign(np.diff(high + low + close, prepend=0)) * (high + low + close) * volume
+    sums = pd.DataFrame({"up": np.maximum(flow, 0), "down": np.maximum(-flow, 0)}).rolling(14).sum()
+    expected = 100 * sums["up"] / (sums["up"] + sums["down"])
+    assert_same(found[14:], expected[14:], "mfi_14", rtol=1e-11)
+    signed = pd.Series(np.sign(np.diff(close, prepend=close[0])) * volume)
+    expected = signed.rolling(20).sum() / pd.Series(volume).rolling(20).sum()
+    assert_same(found[20:], expected[20:], "obv_change_20d", rtol=1e-11)
+    columns = [np.ascontiguousarray(prices * factor) for prices in (high, low, close)]
+    plus = np.where((rise > fall) & (rise > 0), rise * factor, 0.0)
+    minus = np.where((fall > rise) & (fall > 0), fall * factor, 0.0)
+    ranges = talib.TRANGE(*columns)
+    assert_same(found, 100 * wilder_sums(plus) / wilder_sums(ranges), "plus_di_14", rtol=1e-11)
+    assert_same(found, 100 * wilder_sums(minus) / wilder_sums(ranges), "minus_di_14", rtol=1e-11)
+
+
+def wilder_sums(values):
+    """Wilder's sum over 14 bars, the slow way: the first bar has no value, 13 seed it."""
+    sums = np.full(len(values), np.nan)
+    level = sum(values[1:14])
+    for i in range(14, len(values)):
+        level = level - level / 14 + values[i]
+        sums[i] = level
+    return sums
+
+
 def test_returns_equal_pandas(found, raw):
     """Rates of change, momentum and the split of returns into night and day are pandas' percentage changes."""
     close = raw["close"]

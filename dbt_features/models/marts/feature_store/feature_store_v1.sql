@@ -32,7 +32,8 @@ indicators as (
         bars.sma_20 as bb_middle,
         bars.sma_20 - bars.bb_distance as bb_lower,
         2 * bars.bb_distance / nullif(bars.sma_20, 0) as bb_width,
-        (bars.close - bars.sma_20 + bars.bb_distance) / nullif(2 * bars.bb_distance, 0) as bb_position,
+        case when bars.bb_distance > 1e-12 * bars.sma_20
+            then (bars.close - bars.sma_20 + bars.bb_distance) / (2 * bars.bb_distance) end as bb_position,
 
         bars.sma_5,
         bars.sma_10,

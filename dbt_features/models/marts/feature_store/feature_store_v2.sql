@@ -44,7 +44,8 @@ indicators as (
         bars.sma_20 as bb_middle,
         bars.sma_20 - bars.bb_distance as bb_lower,
         2 * bars.bb_distance / nullif(bars.sma_20, 0) as bb_width,
-        (bars.close - bars.sma_20 + bars.bb_distance) / nullif(2 * bars.bb_distance, 0) as bb_position,
+        case when bars.bb_distance > 1e-12 * bars.sma_20
+            then (bars.close - bars.sma_20 + bars.bb_distance) / (2 * bars.bb_distance) end as bb_position,
 
         bars.sma_5,
         bars.sma_10,
@@ -98,7 +99,8 @@ indicators as (
         100 * bars.atr_14 / nullif(bars.close, 0) as natr_14,
         bars.realised_volatility_ann_20,
         bars.realised_volatility_ann_60,
-        bars.realised_volatility_ann_20 / nullif(bars.realised_volatility_ann_60, 0) as volatility_term_ratio,
+        case when bars.realised_volatility_ann_60 > 1e-12
+            then bars.realised_volatility_ann_20 / bars.realised_volatility_ann_60 end as volatility_term_ratio,
         bars.parkinson_volatility_ann_20,
         bars.garman_klass_volatility_ann_20,
         bars.yang_zhang_volatility_ann_20,
