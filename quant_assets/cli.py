@@ -6,8 +6,6 @@ traceback only with ``--debug``. Heavy imports happen inside the commands that n
 
 from __future__ import annotations
 
-import datetime as dt
-import getpass
 import sys
 import traceback
 from pathlib import Path
@@ -15,7 +13,9 @@ from typing import Annotated
 
 import typer
 
-from quant_assets.foundation.errors import QuantError, UsageError
+from quant_assets.commands.dates import named_date, optional_date
+from quant_assets.commands.models_app import BY_OPTION, models_app
+from quant_assets.foundation.errors import QuantError
 
 __all__ = ["app", "main"]
 
@@ -28,21 +28,9 @@ replay_app = typer.Typer(
 app.add_typer(replay_app, name="replay")
 events_app = typer.Typer(no_args_is_help=True, help="What the data-quality sentinel noticed.")
 app.add_typer(events_app, name="events")
-models_app = typer.Typer(no_args_is_help=True, help="Trained models: list, promote, roll back, delete.")
 app.add_typer(models_app, name="models")
 alerts_app = typer.Typer(no_args_is_help=True, help="What people were told.")
 app.add_typer(alerts_app, name="alerts")
-
-
-def _date(text: str | None, option: str) -> dt.date | None:
-    return None if text is None else _day(text, option)
-
-
-def _day(text: str, option: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option} {text!r} is not a date; write it as 2013-03-01.") from None
 
 
 @app.command()
@@ -59,7 +47,7 @@ def run(
 
     request = RunRequest(
         job=job,
-        as_of=_date(as_of, "--as-of"),
+        as_of=optional_date(as_of, "--as-of"),
         symbols=tuple(part.strip() for part in symbols.split(",") if part.strip()) if symbols else (),
         config_file=config,
         is_full_refresh=full_refresh,
@@ -81,11 +69,14 @@ def status() -> None:
 def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+    public_address: Annotated[
+        str | None, typer.Option(help="What links in alerts begin with, such as https://quant.example.org.")
+    ] = None,
 ) -> None:
     """Start the Dagster UI and daemon on this installation's instance."""
     from quant_assets.commands.ui import start_ui
 
-    raise typer.Exit(start_ui(host, port))
+    raise typer.Exit(start_ui(host, port, public_address=public_address))
 
 
 @app.command()
@@ -136,7 +127,7 @@ def import_prices(
     """Import bars from a file, after a preview of what will change."""
     from quant_assets.commands.import_prices import import_price_file
 
-    on = _date(adjusted_on, "--adjusted-on")
+    on = optional_date(adjusted_on, "--adjusted-on")
     if not import_price_file(file, symbol=symbol, adjusted_for=adjusted_for, adjusted_on=on, is_confirmed=yes):
         raise typer.Exit(1)
 
@@ -155,12 +146,11 @@ def events_list(
 
 
 _IDS = Annotated[list[str], typer.Argument(help="Event ids, or their beginnings.")]
-_BY = Annotated[str | None, typer.Option(help="Who decides; default the user of this machine.")]
 _NOTE = Annotated[str | None, typer.Option(help="Why.")]
 
 
 @events_app.command("acknowledge")
-def events_acknowledge(event_ids: _IDS, by: _BY = None, note: _NOTE = None) -> None:
+def events_acknowledge(event_ids: _IDS, by: BY_OPTION = None, note: _NOTE = None) -> None:
     """Say that an event is right: the bar is wrong, and somebody sees to it."""
     from quant_assets.commands.events import decide
 
@@ -168,49 +158,11 @@ def events_acknowledge(event_ids: _IDS, by: _BY = None, note: _NOTE = None) -> N
 
 
 @events_app.command("dismiss")
-def events_dismiss(event_ids: _IDS, by: _BY = None, note: _NOTE = None) -> None:
+def events_dismiss(event_ids: _IDS, by: BY_OPTION = None, note: _NOTE = None) -> None:
     """Say that an event is false: its bar is released, and the pattern is not raised again for the symbol."""
     from quant_assets.commands.events import decide
 
     decide(event_ids, status="dismissed", by=by, note=note)
-
-
-_WHY = Annotated[str, typer.Option("--why", help="Why, for the record.")]
-_VERSION = Annotated[str, typer.Argument(help="Version, such as jump-3.")]
-
-
-@models_app.command("list")
-def models_list() -> None:
-    """List versions, the alias that each holds, and how it did out of sample."""
-    from quant_assets.commands.models import list_models
-
-    list_models()
-
-
-@models_app.command("promote")
-def models_promote(version: _VERSION, why: _WHY, by: _BY = None) -> None:
-    """Make a version champion, whatever the promotion rule says."""
-    from quant_assets.commands.models import open_registry, promote_model
-
-    typer.echo(promote_model(open_registry(), version, actor=by or getpass.getuser(), reason=why))
-
-
-@models_app.command("rollback")
-def models_rollback(
-    model: Annotated[str, typer.Argument(help="Model, such as jump.")], why: _WHY, by: _BY = None
-) -> None:
-    """Make the champion before the present one champion again."""
-    from quant_assets.commands.models import open_registry, roll_back_model
-
-    typer.echo(roll_back_model(open_registry(), model, actor=by or getpass.getuser(), reason=why))
-
-
-@models_app.command("delete")
-def models_delete(version: _VERSION, why: _WHY, by: _BY = None) -> None:
-    """Delete a version that is not champion."""
-    from quant_assets.commands.models import delete_model, open_registry
-
-    typer.echo(delete_model(open_registry(), version, actor=by or getpass.getuser(), reason=why))
 
 
 @alerts_app.command("list")
@@ -248,7 +200,7 @@ def replay_serve(
     """Serve packaged or synthetic history over the vendor's protocol until interrupted."""
     from quant_assets.replay.serve import ServeOptions, serve
 
-    newest = _date(today, "--today")
+    newest = optional_date(today, "--today")
     options = ServeOptions(
         history, symbols, years, seed, plan, today=newest, port=port, host=host, allow_remote=allow_remote
     )
@@ -259,11 +211,13 @@ def replay_serve(
 def replay_nights_command(
     first: Annotated[str, typer.Option("--from", help="First night's session (YYYY-MM-DD).")],
     last: Annotated[str, typer.Option("--to", help="Last night's session (YYYY-MM-DD).")],
+    keep_alerts: Annotated[bool, typer.Option("--keep-alerts", help="Keep alerts as rows; tell no channel.")] = False,
 ) -> None:
     """Live through past sessions, one night at a time, with the real job and sensors; goes on where it stopped."""
     from quant_assets.commands.replay_nights import replay_nights
 
-    if not replay_nights(_day(first, "--from"), _day(last, "--to")):
+    nights = named_date(first, "--from"), named_date(last, "--to")
+    if not replay_nights(*nights, is_telling=not keep_alerts):
         raise typer.Exit(1)
 
 
