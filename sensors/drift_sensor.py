@@ -22,8 +22,7 @@ from sensors.published import open_published, publication_name
 __all__ = ["COOL_DOWN_SESSIONS", "DriftRequest", "drift_alert", "drift_request", "drift_sensor"]
 
 COOL_DOWN_SESSIONS = 20
-"""Sessions after a request before the next. A retrained challenger needs about a month of matured labels before it can
-replace the champion; asking again meanwhile would train on nearly the same rows."""
+"""Sessions after a request before the next: asking again within a month would train on nearly the same rows."""
 
 _REPORTS = """
 SELECT as_of, model, measure, feature, value, threshold, drifted FROM signals.drift_reports

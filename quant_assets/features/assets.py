@@ -31,8 +31,10 @@ def feature_catalog_asset(consumers: Sequence[FeatureConsumer]) -> dg.AssetsDefi
             now=dt.datetime.now(dt.UTC),
         )
         warehouse.replace(FEATURE_CATALOG, frame)
-        share = reuse_share(frame)
-        figures = {"consumers": len(consumers), "reuse_share": "none used" if share is None else round(share, 3)}
-        return dg.MaterializeResult(metadata=table_metadata(warehouse, FEATURE_CATALOG, **figures))
+        shares = {"reuse_share": reuse_share(frame), "reuse_share_by_list": reuse_share(frame, is_by_list=True)}
+        told = {name: "none used" if share is None else round(share, 3) for name, share in shares.items()}
+        return dg.MaterializeResult(
+            metadata=table_metadata(warehouse, FEATURE_CATALOG, consumers=len(consumers), **told)
+        )
 
     return catalog

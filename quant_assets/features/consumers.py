@@ -87,13 +87,26 @@ def read_features(
     return store.read(table, columns=columns, where=where, parameters=parameters)
 
 
-def reuse_share(catalog: pl.DataFrame) -> float | None:
+def reuse_share(catalog: pl.DataFrame, *, is_by_list: bool = False) -> float | None:
     """Share of the used features that more than one consumer uses; None where no feature is used.
 
     Parameters
     ----------
     catalog : DataFrame
         ``features.feature_catalog``; a feature of two versions counts once for each.
+    is_by_list : bool
+        Count consumers that declare the very same features as one: a second model trained on the list of the first
+        says nothing about whether a feature serves another purpose.
     """
-    users = catalog.select(pl.col("used_by").str.split(", ").list.len().filter(pl.col("used_by") != "")).to_series()
-    return float((users > 1).mean()) if users.len() else None  # type: ignore[arg-type]  # a mean of booleans
+    used = (
+        catalog.filter(pl.col("used_by") != "")
+        .select(pl.struct("version", "feature").alias("feature"), pl.col("used_by").str.split(", ").alias("consumer"))
+        .explode("consumer")
+    )
+    if used.is_empty():
+        return None
+    if is_by_list:
+        lists = used.group_by("consumer").agg(pl.col("feature").sort().alias("list"))
+        used = used.join(lists, on="consumer").select("feature", pl.col("list").alias("consumer")).unique()
+    users = used.group_by("feature").len()["len"]
+    return float((users > 1).sum()) / users.len()

@@ -30,7 +30,8 @@ SELECT max(value) FILTER (measure = 'drifted_importance'), max(value) FILTER (me
 FROM signals.drift_reports WHERE as_of = $session
 """
 _MODEL_EVENTS = """
-SELECT model_version, event FROM signals.model_events
+SELECT model_version, event, first_at >= $since AS is_new
+FROM (SELECT *, min(happened_at) OVER (PARTITION BY model_version) AS first_at FROM signals.model_events)
 WHERE happened_at >= $since AND model_version IS NOT NULL ORDER BY event_id
 """
 _OUTCOME = """
@@ -61,7 +62,7 @@ def night_of(
     regime, change, outcome = rows(_REGIME), rows(_CHANGE), rows(_OUTCOME)
     share, strikes = rows(_DRIFT)[0]
     events = rows(_MODEL_EVENTS)
-    made = dict.fromkeys(version for version, event in events if event in {"trained", "kept", "challenger", "promoted"})
+    made = dict.fromkeys(version for version, _, is_new in events if is_new)
     return Night(
         session,
         fetched=rows(_FETCHED)[0][0],
@@ -71,7 +72,7 @@ def night_of(
         drift_share=share,
         drift_strikes=int(strikes or 0),
         retrained=tuple(made),
-        promoted=tuple(dict.fromkeys(version for version, event in events if event == "promoted")),
+        promoted=tuple(dict.fromkeys(version for version, event, _ in events if event == "promoted")),
         forecast=Forecast(*outcome[0]) if outcome else None,
     )
 

@@ -8,11 +8,13 @@ the store's contract.
 from __future__ import annotations
 
 from quant_assets.features.consumers import FeatureConsumer
+from quant_assets.signals.heuristic import RULE_FEATURES
 
 __all__ = [
     "CONSUMERS",
     "FEATURES",
     "FEATURE_VERSION",
+    "HEURISTIC_CONSUMER",
     "PHRASES",
     "REGIME_COLUMN",
     "VOLATILITY_LEVELS",
@@ -107,11 +109,13 @@ REGIME_COLUMN = "market_regime"
 """Read for slices of the evaluation, never by the models."""
 
 _READ = (*FEATURES, REGIME_COLUMN)
+HEURISTIC_CONSUMER = FeatureConsumer("signals.heuristic", FEATURE_VERSION, RULE_FEATURES)
 CONSUMERS: tuple[FeatureConsumer, ...] = (
     FeatureConsumer("signals.direction", FEATURE_VERSION, _READ),
     FeatureConsumer("signals.jump", FEATURE_VERSION, _READ),
+    HEURISTIC_CONSUMER,
 )
-"""What the two named models declare to the catalogue; they read the same columns."""
+"""What the room declares to the catalogue. The two named models read the same columns."""
 
 
 def rising_features(threshold: float) -> tuple[str, ...]:

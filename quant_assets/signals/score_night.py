@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -15,7 +14,7 @@ from quant_assets.foundation.table_store import TableStore
 from quant_assets.market_data.tables import ADJUSTED_PRICES
 from quant_assets.ops.tables import RUN_STATE
 from quant_assets.signals.alerts import raise_alert
-from quant_assets.signals.feature_list import CONSUMERS, FEATURES
+from quant_assets.signals.feature_list import CONSUMERS, FEATURES, HEURISTIC_CONSUMER
 from quant_assets.signals.heuristic import HEURISTIC_SESSIONS
 from quant_assets.signals.labels import forward_labels
 from quant_assets.signals.ledger import CHALLENGER, CHAMPION
@@ -68,7 +67,8 @@ def score_night(store: TableStore, registry: ModelRegistry) -> tuple[NightScores
     alert and the rows say so.
     """
     state = store.read(RUN_STATE).row(0, named=True)
-    frame = read_features(store, _consumer(FEATURES), "date = ?", [state["as_of"]])
+    consumer = FeatureConsumer(CONSUMERS[0].name, CONSUMERS[0].version, FEATURES)
+    frame = read_features(store, consumer, "date = ?", [state["as_of"]])
     night = _Night(store, registry, state["as_of"], state["source_clock"], frame)
     results = tuple(night.score(model) for model in scored_models(registry))
     cutoff = new_york_calendar().shift(night.as_of, -CONTRIBUTION_SESSIONS)
@@ -159,7 +159,7 @@ class _Night:
         since = new_york_calendar().shift(self.as_of, -HEURISTIC_SESSIONS)
         closes = self.store.read(ADJUSTED_PRICES, ["symbol", "date", "close"], "date >= ?", [since])
         labels = forward_labels(closes, rule, new_york_calendar().sessions)
-        features = read_features(self.store, _consumer(RULE_FEATURES), "date >= ?", [since])
+        features = read_features(self.store, HEURISTIC_CONSUMER, "date >= ?", [since])
         # A rule whose inputs are not known counts 0, so every row with a score counts here.
         table = training_table(features, labels, RULE_FEATURES, least_known_share=0.0)
         return fit_heuristic(table, rule.horizon_days)
@@ -195,10 +195,6 @@ class _Night:
             rows = CHALLENGER_SCORES.validate(scores.select(CHALLENGER_SCORES.column_names))
             self.store.merge_within(connection, CHALLENGER_SCORES, rows, ignore=("decided_at",))
         extend_predictions(self.store, challenger)
-
-
-def _consumer(names: Sequence[str]) -> FeatureConsumer:
-    return FeatureConsumer(CONSUMERS[0].name, CONSUMERS[0].version, tuple(names))
 
 
 def _rule(store: TableStore, model: str) -> LabelRule | None:

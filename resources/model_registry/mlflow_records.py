@@ -6,6 +6,7 @@ store takes another, and a new one a few more. Telemetry is switched off before 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,15 +83,19 @@ class MlflowRecords:
             Where the store cannot be used.
         """
         with self._client() as client:
+            from mlflow.entities import Metric, Param  # noqa: PLC0415 - imported by the client, two seconds late
+
             self._discard(client, model, model_version)
             run = client.create_run(
                 self._experiment(client), run_name=model_version, tags={_VERSION_TAG: model_version, **tags}
             )
             run_id: str = run.info.run_id
-            for name, value in parameters.items():
-                client.log_param(run_id, name, value[:_LONGEST_PARAMETER])
-            for name, number in metrics.items():
-                client.log_metric(run_id, name, number)
+            now_ms = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
+            client.log_batch(
+                run_id,
+                metrics=[Metric(name, number, now_ms, 0) for name, number in metrics.items()],
+                params=[Param(name, value[:_LONGEST_PARAMETER]) for name, value in parameters.items()],
+            )
             client.log_artifacts(run_id, str(folder), "files")
             with tempfile.TemporaryDirectory() as draft:
                 _save_booster(folder / "model.txt", Path(draft) / "model", features)
