@@ -23,24 +23,40 @@ from quant_assets.features.dbt_project import load_project
 from quant_assets.features.panel import computed
 from quant_assets.features.tables import FEATURE_CATALOG, feature_store
 from quant_assets.features.versions import stored_versions
+from quant_assets.foundation.errors import DataError
 
 __all__ = ["feature_reference"]
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "features.md"
+_DEFINITION: Final = ("description", "formula", "unit", "reference")
 
 
 def feature_reference(page: str, manifest: Mapping[str, Any], versions: Mapping[int, StoredVersion]) -> str:
-    """``page`` with its tables of features brought up to date; each stands between a pair of marks."""
+    """``page`` with its tables of features brought up to date; each stands between a pair of marks.
+
+    A version's table holds what it adds, and what it defines otherwise than the version before.
+
+    Raises
+    ------
+    DataError
+        Where the page has no marks for a version.
+    """
     catalog = feature_catalog(manifest, versions, (), known=FEATURE_CATALOG.empty(), now=dt.datetime.now(dt.UTC))
     from_bar = _first_bars(manifest, versions)
-    shown: set[str] = set()
+    shown: dict[str, tuple[str, ...]] = {}
     for number in sorted(versions):
-        names = [name for name in catalog.filter(version=number)["feature"] if name not in shown]
-        shown |= set(names)
+        told = {row[0]: row for row in catalog.filter(version=number).select("feature", *_DEFINITION).iter_rows()}
+        names = [name for name, row in told.items() if shown.get(name) != row]
+        shown |= told
         table = "\n".join(_table(catalog, number, names, from_bar))
-        before, rest = page.split(f"<!-- version {number} -->\n")
-        _, after = rest.split(f"<!-- /version {number} -->")
-        page = f"{before}<!-- version {number} -->\n{table}\n<!-- /version {number} -->{after}"
+        first, last = f"<!-- version {number} -->\n", f"<!-- /version {number} -->"
+        if first not in page or last not in page:
+            raise DataError(
+                f"docs/features.md has no table of version {number}; add a heading, {first.strip()} and {last}."
+            )
+        before, rest = page.split(first)
+        _, after = rest.split(last)
+        page = f"{before}{first}{table}\n{last}{after}"
     return page
 
 

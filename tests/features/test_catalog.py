@@ -36,7 +36,7 @@ def catalog():
 
 def test_the_catalogue_lists_every_feature_of_every_version(catalog):
     """Each column of each version's contract but the key and the bars is a row, with formula, unit and source."""
-    for version in (1, 2):
+    for version in stored_versions():
         columns = feature_store(version).column_names[7:]
         assert sorted(rows_of(catalog, version)) == sorted(columns)
     told = pl.col("description", "formula", "logic", "unit", "reference")
@@ -50,7 +50,7 @@ def test_dependencies_are_read_from_the_code(catalog):
     assert found["macd_hist"] == "close, ema_26, macd_signal"
     assert found["natr_14"] == "close, high, low"
     assert found["volatility_term_ratio"] == "realised_volatility_ann_20, realised_volatility_ann_60"
-    assert found["market_beta_252"] == "market_close, price_change_1d"
+    assert found["market_beta_252"] == "close, market_close"
     assert found["momentum_12_1_rank"] == "momentum_12_1"
     assert found["symbol_p_bullish"] == "symbol_regimes.p_bullish"
     assert found["is_month_end"] == "date"
@@ -86,10 +86,11 @@ def test_a_version_that_only_one_side_knows_is_refused():
     """A mart without a stored version, a stored version without a mart, and a mart of another table are named."""
     manifest, versions = load_project().manifest, stored_versions()
     check_versions(manifest, versions)
+    following = max(versions) + 1
     with pytest.raises(DataError, match=r"dbt builds feature_store_v2, which stored_versions\(\) .* does not list"):
         check_versions(manifest, without_version(versions, 2))
-    with pytest.raises(DataError, match=r"lists version 3, which feature_store[.]yml"):
-        check_versions(manifest, {**versions, 3: versions[2]})
+    with pytest.raises(DataError, match=f"lists version {following}, which"):
+        check_versions(manifest, {**versions, following: versions[2]})
     with pytest.raises(DataError, match="feature_store_v2 does not read int_bars_averaged"):
         check_versions(manifest, {**versions, 2: versions[1]})
 
@@ -168,6 +169,15 @@ def test_lineage_names_the_parents_columns():
 
 
 def test_the_page_of_features_is_current():
-    """docs/features.md shows the tables that the code gives now."""
+    """docs/features.md shows the tables that the code gives now: version 2 tells what it adds, and nothing twice."""
     page = reference.PAGE.read_text(encoding="utf-8")
     assert reference.feature_reference(page, load_project().manifest, stored_versions()) == page
+    assert page.count("\n| `rsi_14` | Relative strength") == 1
+    assert page.count("\n| `adx_14` | Average directional") == 1
+
+
+def test_a_version_without_a_place_on_the_page_is_named():
+    """A page that has no marks for a version is refused with what to add."""
+    page = reference.PAGE.read_text(encoding="utf-8").replace("<!-- version 2 -->", "")
+    with pytest.raises(DataError, match="has no table of version 2"):
+        reference.feature_reference(page, load_project().manifest, stored_versions())
