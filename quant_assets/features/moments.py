@@ -10,10 +10,12 @@ from quant_assets.features.windows import Floats, Rows, compiled, rolling_mean
 
 __all__ = [
     "Line",
+    "changes_between_known",
     "rolling_absolute_deviation",
     "rolling_known_mean",
     "rolling_max",
     "rolling_min",
+    "rolling_pair_regression",
     "rolling_regression",
     "rolling_skewness",
 ]
@@ -159,3 +161,94 @@ def _regression(dependent: Floats, independent: Floats, means: Floats, window: i
                 rest[k] += (y[k] - my[k] - slope[k] * (x[k] - mx[k])) ** 2
         out[2, start : start + count] = np.sqrt(rest / (window - 2))
     return out
+
+
+@compiled
+def changes_between_known(first: Floats, second: Floats, rows: Rows) -> Floats:
+    """Returns of two prices from the bar before on which both were known to this one.
+
+    Returns
+    -------
+    array, shape (3, bars)
+        Return of ``first``, return of ``second``, and how many bars before this one they begin. Where a bar does not
+        know both, or none before it does: 0, 0, NaN.
+    """
+    out = np.zeros((3, first.size))
+    out[2] = np.nan
+    for s in range(rows.first.size):
+        before = -1
+        for i in range(rows.bounds[s], rows.bounds[s + 1]):
+            if first[i] > 0.0 and second[i] > 0.0:
+                if before >= 0:
+                    out[0, i] = first[i] / first[before] - 1.0
+                    out[1, i] = second[i] / second[before] - 1.0
+                    out[2, i] = i - before
+                before = i
+    return out
+
+
+def rolling_pair_regression(changes: Floats, window: int, least_pairs: int, least: float, rows: Rows) -> Line:
+    """Least-squares line through those pairs of the last ``window`` bars that begin no earlier than the bar before.
+
+    Parameters
+    ----------
+    changes : array, shape (3, bars)
+        From :func:`changes_between_known`: the dependent values, the independent ones, and their reach.
+    window : int
+    least_pairs : int
+        NaN where the window has fewer.
+    least : float
+        Standard deviation that counts as none.
+    """
+    slope, correlation, residual_std, pairs = _pair_regression(changes, window, least, rows)
+    too_few = pairs < least_pairs
+    return Line(*(np.where(too_few, np.nan, values) for values in (slope, correlation, residual_std)))
+
+
+@compiled
+def _pair_regression(changes: Floats, window: int, least: float, rows: Rows) -> Floats:
+    """Rows of the result: slope, correlation, residual deviation, number of pairs."""
+    out = np.full((4, changes.shape[1]), np.nan)
+    for s in range(rows.first.size):
+        start, high = rows.bounds[s] + window, rows.bounds[s + 1]
+        if start < high:
+            out[:, start:high] = _pair_line(changes, start - window + 1, high - start, window, least)
+    return out
+
+
+@compiled
+def _pair_means(changes: Floats, low: int, count: int, window: int) -> tuple[Floats, Floats, Floats]:
+    """Pairs of each window, and the means of both their values."""
+    pairs, my, mx = np.zeros(count), np.zeros(count), np.zeros(count)
+    for j in range(window):
+        y, x, reach = changes[0, low + j :], changes[1, low + j :], changes[2, low + j :]
+        for k in range(count):
+            used = 1.0 if reach[k] <= j + 1.0 else 0.0
+            pairs[k] += used
+            my[k] += used * y[k]
+            mx[k] += used * x[k]
+    return pairs, my / pairs, mx / pairs
+
+
+@compiled
+def _pair_line(changes: Floats, low: int, count: int, window: int, least: float) -> Floats:
+    """Lines of ``count`` windows, the first of which begins at ``low``."""
+    pairs, my, mx = _pair_means(changes, low, count, window)
+    sxx, syy, sxy, rest = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count)
+    for j in range(window):
+        y, x, reach = changes[0, low + j :], changes[1, low + j :], changes[2, low + j :]
+        for k in range(count):
+            used = 1.0 if reach[k] <= j + 1.0 else 0.0
+            dy, dx = used * (y[k] - my[k]), used * (x[k] - mx[k])
+            sxx[k] += dx * dx
+            syy[k] += dy * dy
+            sxy[k] += dx * dy
+    nothing = least * least * pairs
+    slope = np.where(sxx > nothing, sxy / sxx, np.nan)
+    correlation = np.where(syy > nothing, sxy / np.sqrt(sxx * syy), np.nan)
+    for j in range(window):
+        y, x, reach = changes[0, low + j :], changes[1, low + j :], changes[2, low + j :]
+        for k in range(count):
+            used = 1.0 if reach[k] <= j + 1.0 else 0.0
+            rest[k] += used * (y[k] - my[k] - slope[k] * (x[k] - mx[k])) ** 2
+    return np.stack((slope, np.where(np.isnan(slope), np.nan, correlation), np.sqrt(rest / (pairs - 2.0)), pairs))

@@ -97,8 +97,7 @@ def aligned() -> Callable[..., Frame]:
 
     def with_inputs(bars: Frame, market: str = "M") -> Frame:
         closes = bars.filter(pl.col("symbol") == market).select("date", pl.col("close").alias("market_close"))
-        dates = bars.select("date").unique().sort("date").join_asof(closes.sort("date"), on="date")
-        return bars.join(dates, on="date", how="left").with_columns(dollar_volume=pl.col("close") * pl.col("volume"))
+        return bars.join(closes, on="date", how="left").with_columns(dollar_volume=pl.col("close") * pl.col("volume"))
 
     return with_inputs
 

@@ -103,6 +103,36 @@ def test_beta_over_a_halt_compares_the_same_days(make_bars, features_of):
     assert found["market_beta_252"].drop_nulls().to_numpy() == pytest.approx(1.0, rel=1e-12)
 
 
+@pytest.mark.parametrize("days_missing", [[280], [300, 301, 302], [60, 290, 310]])
+def test_a_missing_bar_of_the_market_is_not_guessed(make_bars, features_of, days_missing):
+    """A twin of the market keeps beta 1, correlation 1 and no residual over a market bar withheld on a day of +8 %."""
+    market = make_bars(("M",), count=330)
+    dates = market["date"].sort()
+    for day in days_missing:
+        jumped = pl.col("date") >= dates[day]
+        market = market.with_columns(
+            pl.when(jumped).then(pl.col(name) * 1.08).otherwise(name).alias(name)
+            for name in ("open", "high", "low", "close")
+        )
+    twin = market.with_columns(symbol=pl.lit("T"))
+    known = market.filter(~pl.col("date").is_in([dates[day] for day in days_missing]))
+    found = features_of(pl.concat([known, twin]), 2).filter(pl.col("symbol") == "T")[252:]
+    assert found.height == 78
+    np.testing.assert_allclose(found["market_beta_252"].to_numpy(), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(found["market_correlation_252"].to_numpy(), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(found["idiosyncratic_volatility_ann_252"].to_numpy(), 0.0, atol=1e-12)
+
+
+def test_a_market_symbol_that_ended_is_forgotten(make_bars, features_of):
+    """After the market's last bar its relations last as long as 200 pairs of the window are known, 52 sessions."""
+    bars = make_bars(("A", "M"), count=360)
+    dates = bars["date"].unique().sort()
+    ended = bars.filter((pl.col("symbol") == "A") | (pl.col("date") <= dates[270]))
+    found = features_of(ended, 2).filter(pl.col("symbol") == "A")
+    for name in ("market_beta_252", "market_correlation_252", "idiosyncratic_volatility_ann_252"):
+        assert found["date"].filter(found[name].is_not_null()).to_list() == dates[252:323].to_list(), name
+
+
 def test_without_a_market_symbol_its_features_are_null(make_bars, features_of):
     """A universe without a market has null betas and is otherwise complete."""
     found = features_of(make_bars(("A",), count=300), 2, market="")

@@ -202,6 +202,29 @@ def test_market_relation_equals_pandas(found, raw):
     assert_same(found, YEAR * residual, "idiosyncratic_volatility_ann_252", rtol=1e-7)
 
 
+def test_market_relation_over_missing_bars_equals_least_squares(bars, raw, features_of):
+    """Where the market or the symbol lacks bars, it is NumPy's least squares of the returns between common bars."""
+    generator = np.random.default_rng(12)
+    is_dropped = pl.Series(generator.random(bars.height) < 0.08)
+    known = bars.filter(~is_dropped)
+    found = features_of(known, 2).filter(pl.col("symbol") == "A").to_pandas()
+    market = known.filter(pl.col("symbol") == "M").to_pandas().set_index("date")["close"]
+    own = known.filter(pl.col("symbol") == "A").to_pandas().set_index("date")["close"]
+    expected = np.full((3, len(own)), np.nan)
+    for i in range(252, len(own)):
+        window = own.index[i - 252 : i + 1]
+        common = window[window.isin(market.index)]
+        y, x = own[common].pct_change().to_numpy()[1:], market[common].pct_change().to_numpy()[1:]
+        if len(y) >= 200:
+            slope, level = np.polyfit(x, y, 1)
+            residual = np.sqrt(np.sum((y - level - slope * x) ** 2) / (len(y) - 2))
+            expected[:, i] = slope, np.corrcoef(x, y)[0, 1], YEAR * residual
+    assert np.isfinite(expected[0]).sum() > 100
+    names = ("market_beta_252", "market_correlation_252", "idiosyncratic_volatility_ann_252")
+    for name, values in zip(names, expected, strict=True):
+        assert_same(found, values, name, rtol=1e-8)
+
+
 def test_the_market_explains_itself(bars, features_of):
     """The market symbol has beta and correlation 1 and no unexplained volatility."""
     market = features_of(bars, 2).filter(pl.col("symbol") == "M").drop_nulls("market_beta_252")

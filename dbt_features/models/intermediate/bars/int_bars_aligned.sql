@@ -22,24 +22,7 @@ market_bars as (
 
 ),
 
-sessions as (
-
-    select distinct date from bars
-
-),
-
--- A session without a bar of the market has the market's last close before it.
-market_closes as (
-
-    select
-        sessions.date,
-        market_bars.close as market_close
-
-    from sessions
-    asof left join market_bars on sessions.date >= market_bars.date
-
-),
-
+-- A session without a bar of the market has no market close: a guess would be a return of 0.
 aligned as (
 
     select
@@ -51,10 +34,10 @@ aligned as (
         bars.low,
         bars.close,
         bars.volume,
-        market_closes.market_close
+        market_bars.close as market_close
 
     from bars
-    left join market_closes on market_closes.date = bars.date
+    left join market_bars on market_bars.date = bars.date
 
 )
 
