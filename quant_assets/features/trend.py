@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from quant_assets.features import parameters as p
-from quant_assets.features.windows import Floats, Rows, lag, ratio, rolling_mean, wilder_mean, wilder_sum
+from quant_assets.features.windows import Floats, Rows, lag, ratio_above, rolling_mean, wilder_mean, wilder_sum
 
 __all__ = ["adx_14", "minus_movement_14", "plus_movement_14", "sma_200", "true_range_14"]
 
@@ -53,7 +53,13 @@ def minus_movement_14(directional_movement: Floats, rows: Rows, previous: Floats
     return wilder_sum(directional_movement[1], 14, rows, previous)
 
 
-def adx_14(plus_movement_14: Floats, minus_movement_14: Floats, rows: Rows, previous: Floats) -> Floats:
-    """Average directional index: Wilder average over 14 bars of 100 |P - M| / (P + M), skipping bars with P + M = 0."""
-    spread = np.abs(plus_movement_14 - minus_movement_14)
-    return wilder_mean(100.0 * ratio(spread, plus_movement_14 + minus_movement_14), 14, rows, previous)
+def _directional_index(plus_movement_14: Floats, minus_movement_14: Floats, close: Floats) -> Floats:
+    """100 |P - M| / (P + M); 0 where both are less than rounding of the price, as TA-Lib has it without movement."""
+    movement = plus_movement_14 + minus_movement_14
+    index = 100.0 * ratio_above(np.abs(plus_movement_14 - minus_movement_14), movement, p.LEAST_CHANGE * close)
+    return np.where(np.isnan(index) & ~np.isnan(movement), 0.0, index)
+
+
+def adx_14(directional_index: Floats, rows: Rows, previous: Floats) -> Floats:
+    """Average directional index: Wilder average over 14 bars of the directional index."""
+    return wilder_mean(directional_index, 14, rows, previous)

@@ -28,7 +28,11 @@ __all__ = ["BAR_COLUMNS", "check_versions", "stored_versions", "version_1", "ver
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 _WARM_UP_BARS = 400
-"""Wilder's averages over 14 bars forget slowest: (13/14)^n is 1e-9 at 280 bars, and ADX averages what is averaged."""
+"""Wilder's averages over 14 bars forget slowest: (13/14)^n is 1e-9 at 280 bars. Where no close moves, RSI's averages
+fall below 1e-12 of the close, and RSI is null, after about 330."""
+_WARM_UP_BARS_OF_ADX = 750
+"""ADX averages what is averaged. Over bars without movement its sums keep their old ratio for up to 370 bars, while a
+history that begins among them knows no ratio; the average forgets that difference, 100 at most, in 342 more."""
 _EXTENSIONS = (trend, oscillators, volatility, return_shape, liquidity, market_relation, session_position)
 
 
@@ -60,7 +64,7 @@ def version_2() -> StoredVersion:
         inputs=inputs,
         compared=(*BAR_COLUMNS, "market_close"),
         context_bars=254,
-        warm_up_bars=_WARM_UP_BARS,
+        warm_up_bars=_WARM_UP_BARS_OF_ADX,
     )
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 import numpy as np
 import polars as pl
 import pytest
+import talib
 
 from quant_assets.features.panel import computed
 from quant_assets.features.versions import version_1, version_2
@@ -53,6 +54,45 @@ def test_constant_prices_leave_undefined_values_null(make_bars, features_of):
     zeros = ["bb_width", "price_change_5d", "macd", "realised_volatility_ann_60", "natr_14", "market_beta_252"]
     zeros += ["high_low_range", "drawdown_252d", "yang_zhang_volatility_ann_20", "idiosyncratic_volatility_ann_252"]
     assert {name: last[name] for name in zeros} == pytest.approx(dict.fromkeys(zeros, 0.0), abs=1e-13)
+
+
+def test_a_pinned_close_loses_its_rsi(make_bars, features_of):
+    """RSI keeps its ratio while its averages mean something, is null from 1e-12 of the close on, and comes back."""
+    bars = make_bars(("A", "M"), count=900)
+    dates = bars["date"].unique().sort()
+    pinned = (pl.col("symbol") == "A") & pl.col("date").is_between(dates[200], dates[799])
+    price = bars.filter(symbol="A")["close"][199]
+    bars = bars.with_columns(
+        close=pl.when(pinned).then(price).otherwise("close"),
+        high=pl.when(pinned).then(pl.max_horizontal("high", pl.lit(price))).otherwise("high"),
+        low=pl.when(pinned).then(pl.min_horizontal("low", pl.lit(price))).otherwise("low"),
+    )
+    one = bars.filter(symbol="A")
+    expected = talib.RSI(one["close"].to_numpy(), 14)
+    moves = np.diff(one["close"].to_numpy())
+    level = np.abs(moves[:14]).mean()
+    for i in range(15, 900):
+        level = (level * 13 + abs(moves[i - 1])) / 14
+        if level < 1e-12 * one["close"][i]:
+            expected[i] = np.nan
+    assert 200 < np.isnan(expected).sum() < 400
+    for version in (1, 2):
+        found = features_of(bars, version).filter(pl.col("symbol") == "A")["rsi_14"].to_numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_bars_without_movement_count_as_no_direction(make_bars, features_of):
+    """A symbol that begins with 90 bars at one price has TA-Lib's directional index once its prices have a range."""
+    bars = make_bars(("A", "M"), count=300)
+    still = (pl.col("symbol") == "A") & (pl.col("date") < bars["date"].unique().sort()[90])
+    prices = ("open", "high", "low", "close")
+    bars = bars.with_columns(pl.when(still).then(50.0).otherwise(name).alias(name) for name in prices)
+    one = bars.filter(symbol="A")
+    found = features_of(bars, 2).filter(pl.col("symbol") == "A")
+    columns = [one[name].to_numpy() for name in ("high", "low", "close")]
+    for name, function in (("plus_di_14", talib.PLUS_DI), ("minus_di_14", talib.MINUS_DI), ("adx_14", talib.ADX)):
+        assert found[name][:90].null_count() == 90, name
+        np.testing.assert_allclose(found[name].to_numpy()[90:], function(*columns, 14)[90:], rtol=1e-9, err_msg=name)
 
 
 def test_weeks_without_volume_leave_ratios_of_volume_null(make_bars, features_of):

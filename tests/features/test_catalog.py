@@ -61,7 +61,10 @@ def test_logic_is_the_code_that_runs(catalog):
     rows = rows_of(catalog)
     assert rows["volume_ratio"]["logic"] == "volume / nullif(volume_sma_20, 0)"
     assert rows["sma_5"]["logic"] == "sma_5: return rolling_mean(close, 5, rows)"
-    assert rows["rsi_14"]["logic"].splitlines()[0] == "100 * average_gain / nullif(average_gain + average_loss, 0)"
+    assert rows["rsi_14"]["logic"].splitlines()[0] == (
+        "CASE WHEN average_gain + average_loss > 1e-12 * close "
+        "THEN 100 * average_gain / (average_gain + average_loss) END"
+    )
     assert "average_loss: return wilder_mean(" in rows["rsi_14"]["logic"]
     assert rows["drawdown_252d_rank"]["logic"] == "cross_sectional_rank(drawdown_252d)"
 

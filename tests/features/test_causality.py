@@ -58,6 +58,28 @@ def test_rows_past_the_warm_up_do_not_know_where_history_begins(connection, real
     assert compare(stored, again, exactly=False).differences.height == 0
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("length", "left_out"), [(60, 255), (200, 210), (360, 200), (900, 210)])
+@pytest.mark.parametrize("still", ["close", "open, high, low, close", "high, low"])
+def test_the_warm_up_holds_where_prices_stood_still(
+    connection, make_bars, aligned, *, version, length, left_out, still
+):
+    """A close, a whole bar or a range that does not move, for weeks or years, and may move again, keeps the warm-up."""
+    bars = make_bars(("A", "M"), count=1300).with_columns(number=pl.int_range(pl.len()).over("symbol"))
+    inside = (pl.col("symbol") == "A") & pl.col("number").is_between(200, 199 + length)
+    price = bars.filter(symbol="A")["close"][199]
+    at = {"open": price, "high": 1.01 * price, "low": 0.99 * price, "close": price}
+    at |= {name: price for name in ("high", "low") if "open" in still}
+    others = 1.0 + 0.004 * pl.col("number").sin()
+    moved = {name: pl.lit(at[name]) * (1.0 if name in still.split(", ") else others) for name in at}
+    bars = bars.with_columns(pl.when(inside).then(value).otherwise(name).alias(name) for name, value in moved.items())
+    inputs = aligned(bars.drop("number"))
+    stored = marts(connection, version, computed(stored_versions()[version], inputs))
+    again = marts(connection, version, late_start(stored_versions()[version], inputs, left_out))
+    assert again.height > 500
+    assert compare(stored, again, exactly=False).differences.height == 0
+
+
 def test_ranks_of_a_session_come_from_that_session_alone(connection, real_inputs):
     """Stored ranks equal those made from each session's values by itself."""
     windowed = computed(stored_versions()[2], real_inputs)

@@ -22,7 +22,8 @@ indicators as (
         bars.close,
         bars.volume,
 
-        100 * bars.average_gain / nullif(bars.average_gain + bars.average_loss, 0) as rsi_14,
+        case when bars.average_gain + bars.average_loss > 1e-12 * bars.close
+            then 100 * bars.average_gain / (bars.average_gain + bars.average_loss) end as rsi_14,
 
         case when bars.macd_signal is not null then bars.macd_fast - bars.ema_26 end as macd,
         bars.macd_signal,

@@ -34,7 +34,8 @@ indicators as (
         bars.close,
         bars.volume,
 
-        100 * bars.average_gain / nullif(bars.average_gain + bars.average_loss, 0) as rsi_14,
+        case when bars.average_gain + bars.average_loss > 1e-12 * bars.close
+            then 100 * bars.average_gain / (bars.average_gain + bars.average_loss) end as rsi_14,
 
         case when bars.macd_signal is not null then bars.macd_fast - bars.ema_26 end as macd,
         bars.macd_signal,
@@ -75,9 +76,11 @@ indicators as (
         bars.macd_signal / nullif(bars.close, 0) as macd_signal_ratio,
         (bars.macd_fast - bars.ema_26 - bars.macd_signal) / nullif(bars.close, 0) as macd_hist_ratio,
 
-        100 * bars.plus_movement_14 / nullif(bars.true_range_14, 0) as plus_di_14,
-        100 * bars.minus_movement_14 / nullif(bars.true_range_14, 0) as minus_di_14,
-        bars.adx_14,
+        case when bars.true_range_14 > 1e-12 * bars.close
+            then 100 * bars.plus_movement_14 / bars.true_range_14 end as plus_di_14,
+        case when bars.true_range_14 > 1e-12 * bars.close
+            then 100 * bars.minus_movement_14 / bars.true_range_14 end as minus_di_14,
+        case when bars.true_range_14 > 1e-12 * bars.close then bars.adx_14 end as adx_14,
 
         bars.stochastic_k_14,
         bars.stochastic_d_14,
