@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
+import re
+import textwrap
 
 import polars as pl
 import pytest
+import yaml
 
-from quant_assets.features import reference
+from quant_assets.features import reference, return_shape
 from quant_assets.features.catalog import feature_catalog
 from quant_assets.features.consumers import FeatureConsumer, check_consumers, read_features, reuse_share
 from quant_assets.features.dbt_project import load_project
@@ -184,3 +188,16 @@ def test_a_version_without_a_place_on_the_page_is_named():
     page = reference.PAGE.read_text(encoding="utf-8").replace("<!-- version 2 -->", "")
     with pytest.raises(DataError, match="has no table of version 2"):
         reference.feature_reference(page, load_project().manifest, stored_versions())
+
+
+def test_the_example_of_a_new_feature_is_the_real_one():
+    """docs/adding-a-feature.md shows the function and the contract of its example as they are."""
+    page = (reference.PAGE.parent / "adding-a-feature.md").read_text(encoding="utf-8")
+    code, _, _ = (textwrap.dedent(block) for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    assert code.strip() == inspect.getsource(return_shape.drawdown_252d).strip()
+    (shown,) = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    column = load_project().manifest["nodes"]["model.dbt_features.feature_store.v2"]["columns"][shown["name"]]
+    assert {key: column[key] for key in ("name", "data_type", "description")} == {
+        key: shown[key] for key in ("name", "data_type", "description")
+    }
+    assert column["config"]["meta"] == shown["config"]["meta"]
