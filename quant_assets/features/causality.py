@@ -1,9 +1,12 @@
 """Proof that the store looks at nothing later than a row's own session: rows are computed again from a cut history.
 
-Two cuts of the stored bars are made and the marts evaluated on what remains, with their own SQL:
+Two cuts are made and the marts evaluated on what remains, with their own SQL:
 
-- truncation: without the newest sessions, every earlier row has to come out the same to the last bit;
-- late start: without the oldest bars, every row after the stated warm-up has to come out the same to 1e-9.
+- truncation: without the newest sessions of the price tables, every earlier row has to come out the same to the last
+  bit, and so has what the windowed columns are computed from (the market's close, the value traded), whose SQL is
+  evaluated on the cut tables as well;
+- late start: without the oldest of the stored bars, every row after the stated warm-up has to come out the same to
+  1e-9.
 
 Ranks are made again from the stored values of one session alone. What differs is returned, not raised.
 """
@@ -18,12 +21,22 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from quant_assets.features.changes import StoredVersion
+from quant_assets.features.changes import StoredVersion, quoted
 from quant_assets.features.cross_section import RANKED_COLUMNS, cross_sectional_ranks
 from quant_assets.features.lineage import compiled_sql
 from quant_assets.features.panel import computed
 
-__all__ = ["START_DEPENDENT", "Comparison", "compare", "compare_ranks", "evaluate_mart", "late_start", "truncation"]
+__all__ = [
+    "START_DEPENDENT",
+    "Comparison",
+    "compare",
+    "compare_ranks",
+    "evaluate_mart",
+    "late_start",
+    "look_ahead",
+    "truncated_inputs",
+    "truncation",
+]
 
 START_DEPENDENT: Final = ("obv",)
 """Columns whose level depends on the first bar; version 2 carries the change of on-balance volume instead."""
@@ -50,6 +63,16 @@ class Comparison:
         """Whether nothing differs."""
         return self.differences.is_empty()
 
+    @classmethod
+    def joined(cls, comparisons: Sequence[Comparison]) -> Comparison:
+        """All of several comparisons together."""
+        differences = [comparison.differences for comparison in comparisons]
+        schema = dict.fromkeys(("symbol", "date", "column", "stored", "again"), pl.String) | {"date": pl.Date()}
+        return cls(
+            sum(comparison.rows for comparison in comparisons),
+            pl.concat(differences) if differences else pl.DataFrame(schema=schema),
+        )
+
 
 def evaluate_mart(
     connection: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], version: int, bars: pl.DataFrame
@@ -74,6 +97,92 @@ def evaluate_mart(
         return connection.execute(sql).pl().sort(_KEY)
     finally:
         connection.unregister("bars_again")
+
+
+def truncated_inputs(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    version: StoredVersion,
+    symbols: Sequence[str],
+    before: dt.date,
+) -> pl.DataFrame:
+    """What a version is computed from, made by the models' SQL from price tables that end before a date.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        To a warehouse with the sources.
+    manifest : mapping
+        dbt's manifest.
+    version : StoredVersion
+    symbols : sequence of str
+    before : date
+        First date that is left out.
+
+    Returns
+    -------
+    DataFrame
+        ``symbol``, ``date`` and the version's inputs of those symbols, sorted by symbol and date.
+    """
+    market = connection.execute("SELECT symbol FROM ops.instruments WHERE is_market").fetchall()
+    read = quoted([*symbols, *(symbol for (symbol,) in market)])
+    bars = _cut(manifest, f"model.dbt_features.{version.table}", f"date < DATE '{before}' AND symbol IN {read}")
+    names = ", ".join(("symbol", "date", *version.inputs))
+    sql = f"SELECT {names} FROM {bars} WHERE symbol IN {quoted(symbols)}"  # noqa: S608 - names of our own
+    return connection.execute(sql).pl().sort(_KEY)
+
+
+def _cut(manifest: Mapping[str, Any], unique_id: str, condition: str) -> str:
+    """A model as a subquery over the price tables' rows of a condition; of windowed columns, their bars."""
+    if unique_id in manifest["sources"]:
+        source = manifest["sources"][unique_id]
+        relation = f"{source['schema']}.{source['identifier']}"
+        is_dated = source["source_name"] == "market_data"
+        return f"(SELECT * FROM {relation} WHERE {condition})" if is_dated else relation  # noqa: S608 - our own names
+    node = manifest["nodes"][unique_id]
+    parents = {name: _cut(manifest, name, condition) for name in node["depends_on"]["nodes"]}
+    if node["language"] == "python":
+        return next(iter(parents.values()))
+    return f"({compiled_sql(manifest, node, parents)})"
+
+
+def look_ahead(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    number: int,
+    version: StoredVersion,
+    *,
+    symbols: Sequence[str],
+    sessions: Sequence[int],
+) -> Comparison:
+    """Compute symbols again without the newest sessions of the price tables, and compare with what is stored.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        To a warehouse whose stored tables are up to date.
+    manifest : mapping
+        dbt's manifest.
+    number : int
+        The version's.
+    version : StoredVersion
+    symbols : sequence of str
+    sessions : sequence of int
+        How many sessions to leave out, one truncation for each; passed over where history has no more than that.
+    """
+    stored = f"FROM features_intermediate.{version.table} WHERE symbol IN {quoted(symbols)}"
+    names = ", ".join(("symbol", "date", *version.inputs))
+    bars = connection.execute(f"SELECT {names} {stored}").pl()
+    mart = manifest["nodes"][f"model.dbt_features.feature_store.v{number}"]
+    published = connection.execute(f"FROM {mart['schema']}.{mart['alias']} WHERE symbol IN {quoted(symbols)}").pl()
+    dates = bars["date"].unique().sort()
+    found = []
+    for left_out in sessions:
+        if left_out < dates.len():
+            inputs = truncated_inputs(connection, manifest, version, symbols, dates[-left_out])
+            again = evaluate_mart(connection, manifest, number, computed(version, inputs))
+            found += [compare(bars, inputs, exactly=True), compare(published, again, exactly=True)]
+    return Comparison.joined(found)
 
 
 def truncation(version: StoredVersion, bars: pl.DataFrame, sessions: int) -> pl.DataFrame:

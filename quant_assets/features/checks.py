@@ -16,7 +16,7 @@ from quant_assets.features.causality import (
     compare_ranks,
     evaluate_mart,
     late_start,
-    truncation,
+    look_ahead,
 )
 from quant_assets.features.changes import StoredVersion
 from quant_assets.features.dbt_project import load_project
@@ -43,7 +43,10 @@ def _specs() -> Iterator[dg.AssetCheckSpec]:
             _TRUNCATION,
             asset=asset,
             blocking=True,
-            description="Computed again without the newest sessions, every earlier row is the same to the last bit.",
+            description=(
+                "Computed again from price tables without the newest sessions, every earlier row is the same to the "
+                "last bit."
+            ),
         )
         yield dg.AssetCheckSpec(
             _WARM_UP,
@@ -77,15 +80,12 @@ def _compared(warehouse: Warehouse, number: int, version: StoredVersion) -> dict
         ).pl()
         mart = feature_store(number).qualified_name
         stored = connection.execute(f"FROM {mart} WHERE symbol IN (SELECT unnest(?))", [symbols]).pl()
-        cuts = [
-            compare(stored, evaluate_mart(connection, manifest, number, truncation(version, bars, cut)), exactly=True)
-            for cut in _CUT_SESSIONS
-        ]
+        cuts = [look_ahead(connection, manifest, number, version, symbols=symbols, sessions=_CUT_SESSIONS)]
         if number == max(stored_versions()):
             sessions = bars["date"].unique().sort().gather_every(max(1, bars["date"].n_unique() // _RANKED_SESSIONS))
             cuts.append(compare_ranks(connection, sessions.to_list()))
         late = evaluate_mart(connection, manifest, number, late_start(version, bars, _LEFT_OUT_BARS))
-        return {_TRUNCATION: _joined(cuts), _WARM_UP: compare(stored, late, exactly=False)}
+        return {_TRUNCATION: Comparison.joined(cuts), _WARM_UP: compare(stored, late, exactly=False)}
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
@@ -95,10 +95,6 @@ def _sample(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     ).fetchall()[0]
     step = max(1, len(names or ()) // _SAMPLED_SYMBOLS)
     return list(names[newest.toordinal() % step :: step][:_SAMPLED_SYMBOLS]) if names else []
-
-
-def _joined(comparisons: list[Comparison]) -> Comparison:
-    return Comparison(sum(c.rows for c in comparisons), pl.concat([c.differences for c in comparisons]))
 
 
 def _result(asset: dg.AssetKey, name: str, comparison: Comparison) -> dg.AssetCheckResult:

@@ -119,11 +119,17 @@ def compiled_sql(manifest: Mapping[str, Any], node: Mapping[str, Any], instead_o
     manifest, node : mapping
         dbt's manifest and the model's entry in it.
     instead_of : mapping of str to str
-        Unique id of a parent -> relation to read instead of it.
+        Unique id of a parent or source -> relation to read instead of it.
     """
-    named = {}
+    named, sources = {}, {}
     for unique_id in node["depends_on"]["nodes"]:
+        if unique_id in manifest["sources"]:
+            source = manifest["sources"][unique_id]
+            relation = f"{source['schema']}.{source['identifier']}"
+            sources[source["source_name"], source["name"]] = instead_of.get(unique_id, relation)
+            continue
         parent = manifest["nodes"][unique_id]
         name = f"{parent['name']}_v{parent['version']}" if parent.get("version") else parent["name"]
         named[name] = instead_of.get(unique_id, f"{parent['schema']}.{parent['alias']}")
-    return _REF.sub(lambda match: named[f"{match[1]}_v{match[2]}" if match[2] else match[1]], node["raw_code"])
+    text = _SOURCE.sub(lambda match: sources[match[1], match[2]], node["raw_code"])
+    return _REF.sub(lambda match: named[f"{match[1]}_v{match[2]}" if match[2] else match[1]], text)

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from types import ModuleType
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
 
 from quant_assets.features import causality, parameters, windows
-from quant_assets.features.causality import compare, compare_ranks, evaluate_mart, late_start, truncation
+from quant_assets.features.causality import (
+    compare,
+    compare_ranks,
+    evaluate_mart,
+    late_start,
+    look_ahead,
+    truncated_inputs,
+    truncation,
+)
 from quant_assets.features.changes import StoredVersion
 from quant_assets.features.columns import column_set
 from quant_assets.features.cross_section import RANKED_COLUMNS, cross_sectional_ranks
@@ -137,6 +147,36 @@ def test_a_warm_up_that_is_stated_too_short_is_found(connection, real_inputs):
     found = compare(stored, marts(connection, 1, late_start(hasty, real_inputs, 250)), exactly=False)
     assert {"rsi_14", "ema_26", "macd"} <= set(found.differences["column"])
     assert not {"sma_50", "obv", "bb_width", "price_change_20d"} & set(found.differences["column"])
+
+
+PEEKING_JOINS = {
+    "market_close": (
+        "int_bars_aligned",
+        "left join market_bars on market_bars.date = bars.date",
+        "asof left join market_bars on bars.date < market_bars.date",
+    ),
+    "dollar_volume": ("int_bars_traded", "traded.date = bars.date", "traded.date = bars.date + 1"),
+}
+
+
+@pytest.mark.parametrize("name", PEEKING_JOINS)
+def test_a_join_that_looks_ahead_is_found(built_warehouse, name):
+    """A store built with the market's next close, or the next day's value traded, fails; the honest one passes."""
+    version, symbols = stored_versions()[2], ["A", "B", "M"]
+    honest = load_project().manifest
+    model, honest_join, peeking_join = PEEKING_JOINS[name]
+    peeking = copy.deepcopy(honest)
+    node = peeking["nodes"][f"model.dbt_features.{model}"]
+    assert honest_join in node["raw_code"]
+    node["raw_code"] = node["raw_code"].replace(honest_join, peeking_join)
+    with duckdb.connect(str(built_warehouse)) as connection:
+        found = look_ahead(connection, honest, 2, version, symbols=symbols, sessions=(1, 60))
+        assert (found.rows, found.is_equal) == (2 * 3 * (299 + 240), True)
+        inputs = truncated_inputs(connection, peeking, version, symbols, dt.date(2100, 1, 1))
+        connection.register("peeked", computed(version, inputs))
+        connection.execute("CREATE OR REPLACE TABLE features_intermediate.int_bars_measured AS FROM peeked")
+        found = look_ahead(connection, peeking, 2, version, symbols=symbols, sessions=(1, 60))
+    assert name in found.differences["column"].to_list()
 
 
 PRICE_LEVEL = {"open", "high", "low", "close", "macd", "macd_signal", "macd_hist", "bb_upper", "bb_middle", "bb_lower"}
