@@ -3,11 +3,13 @@
 They compute a few symbols again, others every session, from the bars that the run has just stored.
 """
 
-from collections.abc import Iterator
+import datetime as dt
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 import duckdb
+import numpy as np
 import polars as pl
 
 from quant_assets.features.causality import (
@@ -22,10 +24,11 @@ from quant_assets.features.changes import StoredVersion
 from quant_assets.features.dbt_project import load_project
 from quant_assets.features.tables import feature_store
 from quant_assets.features.versions import check_versions, stored_versions
+from quant_assets.foundation.calendar import new_york_calendar
 from resources.warehouse import Warehouse
 from resources.warehouse.asset_specs import asset_key
 
-__all__ = ["feature_store_is_causal"]
+__all__ = ["feature_store_is_causal", "sampled_symbols"]
 
 _SAMPLED_SYMBOLS = 4
 _CUT_SESSIONS = (1, 60)
@@ -66,7 +69,7 @@ def feature_store_is_causal(
         found = _compared(warehouse, number, version)
         for name, comparison in found.items():
             if dg.AssetCheckKey(asset, name) in context.selected_asset_check_keys:
-                yield _result(asset, name, comparison)
+                yield _result(asset, name, comparison, version.warm_up_bars)
 
 
 def _compared(warehouse: Warehouse, number: int, version: StoredVersion) -> dict[str, Comparison]:
@@ -88,25 +91,38 @@ def _compared(warehouse: Warehouse, number: int, version: StoredVersion) -> dict
         return {_TRUNCATION: Comparison.joined(cuts), _WARM_UP: compare(stored, late, exactly=False)}
 
 
+def sampled_symbols(symbols: Sequence[str], session: dt.date) -> list[str]:
+    """A few symbols, others every session.
+
+    Sessions are counted by the exchange's calendar and the symbols taken in turn, so that of n symbols every one comes
+    within n / 4 consecutive sessions, rounded up.
+    """
+    number = int(np.searchsorted(new_york_calendar().sessions, np.datetime64(session)))
+    count = min(_SAMPLED_SYMBOLS, len(symbols))
+    return sorted(symbols[(number * _SAMPLED_SYMBOLS + i) % len(symbols)] for i in range(count))
+
+
 def _sample(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """A few symbols, evenly spread, others every session."""
     newest, names = connection.execute(
         f"SELECT max(date), list(DISTINCT symbol ORDER BY symbol) FROM {table}"  # noqa: S608 - name of our own
     ).fetchall()[0]
-    step = max(1, len(names or ()) // _SAMPLED_SYMBOLS)
-    return list(names[newest.toordinal() % step :: step][:_SAMPLED_SYMBOLS]) if names else []
+    return sampled_symbols(names, newest) if names else []
 
 
-def _result(asset: dg.AssetKey, name: str, comparison: Comparison) -> dg.AssetCheckResult:
+def _result(asset: dg.AssetKey, name: str, comparison: Comparison, warm_up_bars: int) -> dg.AssetCheckResult:
     metadata: dict[str, Any] = {"rows_compared": comparison.rows, "differences": comparison.differences.height}
     if not comparison.is_equal:
         shown = comparison.differences.head(_SHOWN).select(pl.all().cast(pl.String)).to_dicts()
         metadata["first_differences"] = dg.MetadataValue.table([dg.TableRecord(row) for row in shown])
+    told = f"{comparison.rows} rows compared, {comparison.differences.height} values differ"
+    if not comparison.rows:
+        needed = _LEFT_OUT_BARS + warm_up_bars if name == _WARM_UP else min(_CUT_SESSIONS)
+        told = f"nothing compared, so nothing proved: no sampled symbol has more than {needed} bars"
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=name,
         passed=comparison.is_equal,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{comparison.rows} rows compared, {comparison.differences.height} values differ",
+        description=told,
         metadata=metadata,
     )
