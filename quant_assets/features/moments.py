@@ -12,25 +12,25 @@ __all__ = [
     "Line",
     "changes_between_known",
     "rolling_absolute_deviation",
+    "rolling_correlation",
     "rolling_known_mean",
     "rolling_max",
     "rolling_min",
     "rolling_pair_regression",
-    "rolling_regression",
     "rolling_skewness",
 ]
 
 
 class Line(NamedTuple):
-    """Least-squares lines, one for each row: NaN where the independent values are all equal.
+    """Least-squares lines, one for each row: NaN where the independent values do not differ.
 
     Parameters
     ----------
     slope : array
     correlation : array
-        NaN also where the dependent values are all equal.
+        NaN also where the dependent values do not differ.
     residual_std : array
-        Standard deviation of the residuals with the divisor ``window - 2``.
+        Standard deviation of the residuals with two degrees of freedom less than pairs.
     """
 
     slope: Floats
@@ -100,13 +100,13 @@ def _absolute_deviation(values: Floats, mean: Floats, window: int, rows: Rows) -
     return out
 
 
-def rolling_skewness(values: Floats, window: int, rows: Rows) -> Floats:
-    """Population skewness of the last ``window`` values, m3 / m2^1.5; NaN where all are equal."""
-    return _skewness(values, rolling_mean(values, window, rows), window, rows)
+def rolling_skewness(values: Floats, window: int, least: float, rows: Rows) -> Floats:
+    """Population skewness of the last ``window`` values, m3 / m2^1.5; NaN where they deviate by at most ``least``."""
+    return _skewness(values, rolling_mean(values, window, rows), window, least, rows)
 
 
 @compiled
-def _skewness(values: Floats, mean: Floats, window: int, rows: Rows) -> Floats:
+def _skewness(values: Floats, mean: Floats, window: int, least: float, rows: Rows) -> Floats:
     out = np.full(values.size, np.nan)
     for s in range(rows.first.size):
         low = rows.bounds[s]
@@ -122,44 +122,36 @@ def _skewness(values: Floats, mean: Floats, window: int, rows: Rows) -> Floats:
                 cubes[k] += deviation * deviation * deviation
         for k in range(squares.size):
             variance = squares[k] / window
-            if variance > 0.0:
+            if variance > least * least:
                 out[start + k] = cubes[k] / window / variance**1.5
     return out
 
 
-def rolling_regression(dependent: Floats, independent: Floats, window: int, rows: Rows) -> Line:
-    """Least-squares line through the last ``window`` pairs."""
-    means = np.stack([rolling_mean(dependent, window, rows), rolling_mean(independent, window, rows)])
-    return Line(*_regression(dependent, independent, means, window, rows))
+def rolling_correlation(first: Floats, second: Floats, window: int, least: float, rows: Rows) -> Floats:
+    """Correlation of the last ``window`` pairs; NaN where either's values deviate by at most ``least``."""
+    means = np.stack([rolling_mean(first, window, rows), rolling_mean(second, window, rows)])
+    return _correlation(np.stack([first, second]), means, window, least, rows)
 
 
 @compiled
-def _regression(dependent: Floats, independent: Floats, means: Floats, window: int, rows: Rows) -> Floats:
-    out = np.full((3, dependent.size), np.nan)
+def _correlation(pairs: Floats, means: Floats, window: int, least: float, rows: Rows) -> Floats:
+    out = np.full(pairs.shape[1], np.nan)
     for s in range(rows.first.size):
         low = rows.bounds[s]
         start = low + window - 1
         count = max(0, rows.bounds[s + 1] - start)
-        sxx, syy, sxy, rest = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count)
+        sxx, syy, sxy = np.zeros(count), np.zeros(count), np.zeros(count)
         my, mx = means[0, start : start + count], means[1, start : start + count]
         for j in range(window):
-            y, x = dependent[low + j : low + j + count], independent[low + j : low + j + count]
+            y, x = pairs[0, low + j : low + j + count], pairs[1, low + j : low + j + count]
             for k in range(count):
                 sxx[k] += (x[k] - mx[k]) * (x[k] - mx[k])
                 syy[k] += (y[k] - my[k]) * (y[k] - my[k])
                 sxy[k] += (x[k] - mx[k]) * (y[k] - my[k])
-        slope = np.full(count, np.nan)
+        nothing = least * least * window
         for k in range(count):
-            if sxx[k] > 0.0:
-                slope[k] = sxy[k] / sxx[k]
-                if syy[k] > 0.0:
-                    out[1, start + k] = sxy[k] / np.sqrt(sxx[k] * syy[k])
-        out[0, start : start + count] = slope
-        for j in range(window):
-            y, x = dependent[low + j : low + j + count], independent[low + j : low + j + count]
-            for k in range(count):
-                rest[k] += (y[k] - my[k] - slope[k] * (x[k] - mx[k])) ** 2
-        out[2, start : start + count] = np.sqrt(rest / (window - 2))
+            if sxx[k] > nothing and syy[k] > nothing:
+                out[start + k] = sxy[k] / np.sqrt(sxx[k] * syy[k])
     return out
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quant_assets.features.moments import rolling_max, rolling_regression, rolling_skewness
+from quant_assets.features import parameters as p
+from quant_assets.features.moments import rolling_correlation, rolling_max, rolling_skewness
 from quant_assets.features.windows import Floats, Rows, lag, ratio, rolling_mean
 
 __all__ = [
@@ -51,9 +52,9 @@ def intraday_return_20d(intraday_log_return: Floats, rows: Rows) -> Floats:
 
 def return_skewness_60(log_return: Floats, rows: Rows) -> Floats:
     """Population skewness of 60 log returns."""
-    return rolling_skewness(log_return, 60, rows)
+    return rolling_skewness(log_return, 60, p.LEAST_CHANGE, rows)
 
 
 def return_autocorrelation_60(log_return: Floats, rows: Rows) -> Floats:
     """Correlation of 60 log returns with the ones before them."""
-    return rolling_regression(log_return, lag(log_return, 1, rows), 60, rows).correlation
+    return rolling_correlation(log_return, lag(log_return, 1, rows), 60, p.LEAST_CHANGE, rows)

@@ -56,6 +56,17 @@ def test_constant_prices_leave_undefined_values_null(make_bars, features_of):
     assert {name: last[name] for name in zeros} == pytest.approx(dict.fromkeys(zeros, 0.0), abs=1e-13)
 
 
+def test_steady_growth_has_no_shape(make_bars, features_of):
+    """Prices that grow by the same rate on every bar have no skewness, autocorrelation or correlation, only a trend."""
+    market = make_bars(("M",), count=320)
+    price = 10.0 * 1.001 ** pl.int_range(pl.len())
+    growing = market.with_columns(price.alias(name) for name in ("open", "high", "low", "close"))
+    found = features_of(pl.concat([growing.with_columns(symbol=pl.lit("G")), market]), 2).filter(symbol="G")
+    names = ("return_skewness_60", "return_autocorrelation_60", "market_correlation_252", "volatility_term_ratio")
+    assert {name: found[name].null_count() for name in names} == dict.fromkeys(names, 320)
+    assert found["price_change_20d"][-1] == pytest.approx(1.001**20 - 1)
+
+
 def test_a_pinned_close_loses_its_rsi(make_bars, features_of):
     """RSI keeps its ratio while its averages mean something, is null from 1e-12 of the close on, and comes back."""
     bars = make_bars(("A", "M"), count=900)

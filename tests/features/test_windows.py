@@ -69,7 +69,7 @@ def test_skewness_equals_scipy():
     """Population skewness is SciPy's, and unknown where nothing varies."""
     values, rows = whole_of([np.random.default_rng(1).standard_normal(80), [3.0] * 30])
     expected = per_symbol([values[:80]], lambda series: series.rolling(20).apply(skew, raw=True))
-    found = moments.rolling_skewness(values, 20, rows)
+    found = moments.rolling_skewness(values, 20, 1e-12, rows)
     np.testing.assert_allclose(found[:80], expected, rtol=1e-9)
     assert np.isnan(found[80:]).all()
 
@@ -80,25 +80,43 @@ def test_regression_equals_numpy_least_squares():
     x = generator.standard_normal(70)
     y = 0.7 * x + 0.3 * generator.standard_normal(70)
     _, rows = whole_of([x])
-    line = moments.rolling_regression(y, x, 25, rows)
-    for i in range(24, 70):
+    line = moments.rolling_pair_regression(np.stack([y, x, np.ones(70)]), 25, 25, 1e-12, rows)
+    alone = moments.rolling_correlation(y, x, 25, 1e-12, rows)
+    for i in range(25, 70):
         window = slice(i - 24, i + 1)
-        (slope, intercept), residuals, *_ = np.polyfit(x[window], y[window], 1, full=True)
+        (slope, _), residuals, *_ = np.polyfit(x[window], y[window], 1, full=True)
         assert line.slope[i] == pytest.approx(slope, rel=1e-9)
         assert line.correlation[i] == pytest.approx(np.corrcoef(x[window], y[window])[0, 1], rel=1e-9)
         assert line.residual_std[i] == pytest.approx(np.sqrt(residuals[0] / 23), rel=1e-9)
-        assert intercept == pytest.approx(np.mean(y[window]) - slope * np.mean(x[window]))
+        assert alone[i] == pytest.approx(line.correlation[i], rel=1e-12)
 
 
-def test_regression_against_constants_is_unknown():
-    """A line through equal independent values has no slope; equal dependent ones have no correlation."""
-    x, y = np.arange(30.0), np.full(30, 2.0)
-    _, rows = whole_of([x])
-    upright, flat = moments.rolling_regression(x, y, 10, rows), moments.rolling_regression(y, x, 10, rows)
-    assert np.isnan(upright.slope).all()
-    assert np.isnan(upright.correlation).all()
-    assert (flat.slope[9:] == 0.0).all()
-    assert np.isnan(flat.correlation).all()
+def test_pairs_run_between_bars_that_know_both():
+    """Returns skip bars on which either is unknown, say how far they reach, and never into another symbol."""
+    first, rows = whole_of([[1.0, 2.0, 4.0, 8.0], [3.0, 6.0]])
+    second = np.array([5.0, np.nan, np.nan, 10.0, 1.0, 3.0])
+    own, other, reach = moments.changes_between_known(first, second, rows)
+    np.testing.assert_array_equal(reach, [np.nan, np.nan, np.nan, 3, np.nan, 1])
+    np.testing.assert_array_equal(own[[3, 5]], [7.0, 1.0])
+    np.testing.assert_array_equal(other[[3, 5]], [1.0, 2.0])
+
+
+def test_relations_to_constants_are_unknown():
+    """Equal independent values have no line, equal dependent ones no correlation, equal up to rounding is equal."""
+    moving, noise = np.arange(30.0), 1e-16 * np.random.default_rng(3).standard_normal(30)
+    _, rows = whole_of([moving])
+    for still in (np.full(30, 2.0), 2.0 + noise, noise):
+        upright, flat = (
+            moments.rolling_pair_regression(np.stack([y, x, np.ones(30)]), 10, 10, 1e-12, rows)
+            for y, x in ((moving, still), (still, moving))
+        )
+        assert np.isnan(upright.slope).all()
+        assert np.isnan(upright.correlation).all()
+        assert np.isnan(flat.correlation).all()
+        np.testing.assert_allclose(flat.slope[10:], 0.0, atol=1e-15)
+        assert np.isnan(moments.rolling_correlation(still, moving, 10, 1e-12, rows)).all()
+        assert np.isnan(moments.rolling_correlation(moving, still, 10, 1e-12, rows)).all()
+        assert np.isnan(moments.rolling_skewness(still, 10, 1e-12, rows)).all()
 
 
 def test_known_mean_leaves_unknown_values_out():
