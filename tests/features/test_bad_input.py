@@ -133,6 +133,20 @@ def test_unknown_volume_leaves_what_needs_it_null(make_bars, features_of):
     assert found["rsi_14"].null_count() == 14
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_one_unknown_volume_leaves_that_bars_balance_null(make_bars, features_of, version):
+    """On-balance volume is null on the bar without a volume and goes on after it as if it had traded nothing."""
+    bars = make_bars(("A", "M"), count=120)
+    hit = (pl.col("symbol") == "A") & (pl.col("date") == bars["date"].unique().sort()[60])
+    unknown, none = (
+        features_of(bars.with_columns(volume=pl.when(hit).then(volume).otherwise("volume")), version)
+        .filter(symbol="A")["obv"]
+        .to_list()
+        for volume in (None, 0.0)
+    )
+    assert unknown == [*none[:60], None, *none[61:]]
+
+
 def test_windows_count_bars_over_gaps(make_bars, features_of):
     """A symbol that was halted is computed over its own bars: gaps neither count nor become null."""
     bars = make_bars(("A", "M"), count=300)

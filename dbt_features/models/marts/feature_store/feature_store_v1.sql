@@ -45,7 +45,7 @@ indicators as (
 
         bars.volume_sma_20,
         bars.volume / nullif(bars.volume_sma_20, 0) as volume_ratio,
-        bars.obv,
+        case when bars.volume is not null then bars.obv end as obv,
 
         bars.price_change_1d,
         bars.price_change_5d,
