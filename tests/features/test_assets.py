@@ -75,6 +75,7 @@ def test_a_run_reports_rows_dates_columns_and_lineage(warehouse):
     assert lineage["rsi_14"] == [
         dg.TableColumnDep(dg.AssetKey(["features", "int_bars_measured"]), "average_gain"),
         dg.TableColumnDep(dg.AssetKey(["features", "int_bars_measured"]), "average_loss"),
+        dg.TableColumnDep(dg.AssetKey(["features", "int_bars_measured"]), "close"),
     ]
     assert len(v2["preview"].records) == 3
     assert metadata(result, "features", "int_bars_measured")["rows_written"] == 0
