@@ -248,7 +248,9 @@ def compare_ranks(connection: duckdb.DuckDBPyConnection, sessions: Sequence[dt.d
     ).pl()
     values = connection.execute(
         f"SELECT symbol, date, {names} FROM features_intermediate.int_bars_measured "  # noqa: S608 - our own names
-        "WHERE list_contains(?, date) ORDER BY symbol, date",
+        "WHERE list_contains(?, date) "
+        "AND symbol NOT IN (SELECT symbol FROM features_staging.stg_ops__instruments WHERE is_index) "
+        "ORDER BY symbol, date",
         [list(sessions)],
     ).pl()
     one_by_one = [

@@ -82,6 +82,7 @@ def _first_bars(manifest: Mapping[str, Any], versions: Mapping[int, StoredVersio
         connection.execute("CREATE SCHEMA features_intermediate; CREATE SCHEMA features_staging")
         connection.execute("CREATE TABLE features_intermediate.int_symbols_ranked AS FROM ranks")
         probabilities = ", ".join(f"p_{name} DOUBLE" for name in ("bullish", "bearish", "sideways", "high_volatility"))
+        connection.execute("CREATE TABLE features_staging.stg_ops__instruments (symbol VARCHAR, is_index BOOLEAN)")
         for name, key in (("market_regimes", "date DATE"), ("symbol_regimes", "symbol VARCHAR, date DATE")):
             connection.execute(
                 f"CREATE TABLE features_staging.stg_regimes__{name} ({key}, regime VARCHAR, {probabilities})"

@@ -158,6 +158,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         found.execute("CREATE SCHEMA features_staging")
         for name in ("market_regimes", "symbol_regimes"):
             found.execute(f"CREATE VIEW features_staging.stg_regimes__{name} AS FROM regimes.{name}")
+        found.execute("CREATE TABLE features_staging.stg_ops__instruments (symbol VARCHAR, is_index BOOLEAN)")
         found.execute("CREATE SCHEMA features_intermediate")
         ranks = ", ".join(f"{column}_rank DOUBLE" for column in RANKED_COLUMNS)
         found.execute(

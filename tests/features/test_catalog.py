@@ -170,7 +170,10 @@ def test_lineage_names_the_parents_columns():
     assert parents("int_bars_measured", "mfi_14") == {
         ("int_bars_traded", name) for name in ("high", "low", "close", "volume")
     }
-    assert parents("factor_exposures", "momentum_exposure") == {("feature_store_v2", "momentum_12_1")}
+    assert parents("factor_exposures", "momentum_exposure") == {
+        ("feature_store_v2", "momentum_12_1"),
+        ("stg_ops__instruments", "is_index"),
+    }
     assert parents("stg_ops__instruments", "is_market") == {("ops.instruments", "is_market")}
     assert parents("int_symbols_ranked", "market_beta_252_rank") == {("int_bars_measured", "market_beta_252")}
 

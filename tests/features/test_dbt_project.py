@@ -10,10 +10,12 @@ import duckdb
 import polars as pl
 import pytest
 
+from quant_assets.features.cross_section import RANKED_COLUMNS
 from quant_assets.features.dbt_project import PROJECT_DIR, load_project, run_dbt
 from quant_assets.features.tables import published_tables
 from quant_assets.foundation.errors import DataError
 
+RANKS = tuple(f"{name}_rank" for name in RANKED_COLUMNS)
 IGNORED = shutil.ignore_patterns("target", "logs", "__pycache__")
 
 
@@ -153,6 +155,35 @@ def test_nights_end_in_the_full_build(built_warehouse):
     run_dbt(["run", "--full-refresh"], warehouse=built_warehouse)
     for name, whole in stored(built_warehouse).items():
         assert by_nights[name].equals(whole), name
+
+
+def test_an_index_has_no_standing_among_what_is_traded(built_warehouse):
+    """A symbol that becomes an index loses ranks, exposures and traded values; the others' are as if it were absent."""
+    names = {
+        "features.feature_store_v2": ("amihud_illiquidity_20", "dollar_volume_zscore_60", *RANKS),
+        "features.factor_exposures": ("move_size_exposure", "momentum_exposure", "volatility_exposure"),
+    }
+
+    def night(*statements):
+        with duckdb.connect(str(built_warehouse)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+        assert failures(run_dbt(["run"], warehouse=built_warehouse)) == {}
+        with duckdb.connect(str(built_warehouse)) as connection:
+            return {
+                table: connection.execute(f"SELECT symbol, date, {', '.join(columns)} FROM {table} ORDER BY ALL").pl()
+                for table, columns in names.items()
+            }
+
+    before = night()
+    as_index = night("INSERT INTO ops.instruments VALUES ('B', 'B', 'index', false)")
+    absent = night("DELETE FROM market_data.adjusted_prices WHERE symbol = 'B'")
+    for table, columns in names.items():
+        index = as_index[table].filter(symbol="B")
+        assert index.height == 300
+        assert index.select(columns).null_count().row(0) == (300,) * len(columns)
+        assert before[table].filter(symbol="B").select(columns).null_count().row(0) != (300,) * len(columns)
+        assert as_index[table].filter(pl.col("symbol") != "B").equals(absent[table])
 
 
 def test_every_digit_is_the_same_however_bars_came_and_threads_added(make_bars, price_warehouse, tmp_path):

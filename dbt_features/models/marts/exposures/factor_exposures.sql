@@ -4,18 +4,26 @@ with features as (
 
 ),
 
+instruments as (
+
+    select * from {{ ref('stg_ops__instruments') }}
+
+),
+
+-- Standardised over what can be traded: an index has a beta and no standing.
 raw_exposures as (
 
     select
-        symbol,
-        date,
+        features.symbol,
+        features.date,
 
-        market_beta_252 as market_beta,
-        abs(price_change_20d) as move_size,
-        momentum_12_1 as momentum,
-        realised_volatility_ann_60 as volatility
+        features.market_beta_252 as market_beta,
+        case when instruments.is_index then null else abs(features.price_change_20d) end as move_size,
+        case when instruments.is_index then null else features.momentum_12_1 end as momentum,
+        case when instruments.is_index then null else features.realised_volatility_ann_60 end as volatility
 
     from features
+    left join instruments on instruments.symbol = features.symbol
 
 ),
 

@@ -10,6 +10,12 @@ ranks as (
 
 ),
 
+instruments as (
+
+    select * from {{ ref('stg_ops__instruments') }}
+
+),
+
 market_regimes as (
 
     select * from {{ ref('stg_regimes__market_regimes') }}
@@ -110,8 +116,8 @@ indicators as (
         bars.downside_deviation_ann_60,
 
         bars.obv_change_20d,
-        bars.amihud_illiquidity_20,
-        bars.dollar_volume_zscore_60,
+        case when instruments.is_index then null else bars.amihud_illiquidity_20 end as amihud_illiquidity_20,
+        case when instruments.is_index then null else bars.dollar_volume_zscore_60 end as dollar_volume_zscore_60,
 
         bars.market_beta_252,
         bars.market_correlation_252,
@@ -140,6 +146,7 @@ indicators as (
 
     from bars
     left join ranks on ranks.symbol = bars.symbol and ranks.date = bars.date
+    left join instruments on instruments.symbol = bars.symbol
     left join market_regimes on market_regimes.date = bars.date
     left join symbol_regimes on symbol_regimes.symbol = bars.symbol and symbol_regimes.date = bars.date
 

@@ -9,7 +9,8 @@ renamed as (
     select
         symbol,
 
-        is_market
+        is_market,
+        coalesce(asset_class = 'index', false) as is_index
 
     from source
 
