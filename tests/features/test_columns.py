@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from types import ModuleType
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from quant_assets.features import indicators, parameters, windows
 from quant_assets.features.columns import column_set, compute
+from quant_assets.features.dbt_project import load_project
 from quant_assets.features.versions import stored_versions, version_1
 from quant_assets.foundation.errors import DataError
 
@@ -84,3 +86,10 @@ def test_recursive_columns_are_those_with_a_memory():
     assert set(version_1().columns.recursive) == {
         *("average_gain", "average_loss", "ema_12", "ema_26", "macd_fast", "macd_signal", "obv"),
     }
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_marts_and_columns_agree_on_what_is_no_change(version):
+    """The share of the level below which the SQL of a mart sees rounding is the one that the columns are given."""
+    sql = load_project().manifest["nodes"][f"model.dbt_features.feature_store.v{version}"]["raw_code"]
+    assert {float(found) for found in re.findall(r"\b\d+e-\d+\b", sql)} == {parameters.LEAST_CHANGE}
