@@ -23,7 +23,7 @@ def stochastic_k_14(high: Floats, low: Floats, close: Floats, rows: Rows) -> Flo
 
 def stochastic_d_14(stochastic_k_14: Floats, rows: Rows) -> Floats:
     """Mean of three values of %K."""
-    return rolling_mean(stochastic_k_14, 3, rows)
+    return rolling_mean(stochastic_k_14, p.STOCHASTIC_D_WINDOW, rows)
 
 
 def _typical_price(high: Floats, low: Floats, close: Floats) -> Floats:
@@ -35,7 +35,7 @@ def cci_20(typical_price: Floats, rows: Rows) -> Floats:
     """Distance of the typical price from its mean of 20 bars, in units of 0.015 mean absolute deviations."""
     mean = rolling_mean(typical_price, 20, rows)
     deviation = rolling_absolute_deviation(typical_price, 20, rows)
-    return ratio_above(typical_price - mean, deviation, p.LEAST_CHANGE * mean) / 0.015
+    return ratio_above(typical_price - mean, deviation, p.LEAST_CHANGE * mean) / p.CCI_SCALE
 
 
 def mfi_14(typical_price: Floats, volume: Floats, rows: Rows) -> Floats:

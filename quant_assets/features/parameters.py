@@ -10,13 +10,18 @@ from typing import Final
 __all__ = [
     "BOLLINGER_DEVIATIONS",
     "BOLLINGER_WINDOW",
+    "CCI_SCALE",
     "LEAST_CHANGE",
     "LEAST_MARKET_PAIRS",
     "MACD_FAST",
     "MACD_SIGNAL",
     "MACD_SLOW",
+    "MOMENTUM_BARS",
+    "MOMENTUM_SKIPPED_BARS",
     "RSI_SPAN",
     "SESSIONS_A_YEAR",
+    "STOCHASTIC_D_WINDOW",
+    "YANG_ZHANG_ALPHA",
 ]
 
 RSI_SPAN: Final = 14
@@ -25,6 +30,11 @@ BOLLINGER_DEVIATIONS: Final = 2.0
 MACD_FAST: Final = 12
 MACD_SLOW: Final = 26
 MACD_SIGNAL: Final = 9
+STOCHASTIC_D_WINDOW: Final = 3
+CCI_SCALE: Final = 0.015
+MOMENTUM_BARS: Final = 252
+MOMENTUM_SKIPPED_BARS: Final = 21
+YANG_ZHANG_ALPHA: Final = 1.34
 SESSIONS_A_YEAR: Final = 252.0
 LEAST_MARKET_PAIRS: Final = 200
 """Pairs of returns that a window of 252 needs for a relation to the market: what Bali, Engle and Murray (2016),

@@ -27,7 +27,7 @@ __all__ = [
 
 def momentum_12_1(close: Floats, rows: Rows) -> Floats:
     """Return from 252 to 21 bars ago: twelve months without the last one."""
-    return ratio(lag(close, 21, rows), lag(close, 252, rows)) - 1.0
+    return ratio(lag(close, p.MOMENTUM_SKIPPED_BARS, rows), lag(close, p.MOMENTUM_BARS, rows)) - 1.0
 
 
 def drawdown_252d(close: Floats, rows: Rows) -> Floats:

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from quant_assets.features.parameters import SESSIONS_A_YEAR
+from quant_assets.features.parameters import SESSIONS_A_YEAR, YANG_ZHANG_ALPHA
 from quant_assets.features.windows import Floats, Rows, lag, log_ratio, rolling_mean, rolling_std, wilder_mean
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _YEAR = math.sqrt(SESSIONS_A_YEAR)
-_YANG_ZHANG_WEIGHT = 0.34 / (1.34 + 21.0 / 19.0)
+_YANG_ZHANG_WEIGHT = (YANG_ZHANG_ALPHA - 1.0) / (YANG_ZHANG_ALPHA + 21.0 / 19.0)
 """Weight of the open-to-close variance for 20 bars: 0.34 / (1.34 + (n + 1) / (n - 1))."""
 
 
