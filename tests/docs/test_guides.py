@@ -20,6 +20,7 @@ def statements() -> list[tuple[str, str]]:
     return [(name, one.strip()) for name, block in blocks("sql") for one in block.split(";\n") if one.strip()]
 
 
+@pytest.mark.xdist_group("guides")  # the other process would only wait for the home
 @pytest.mark.parametrize(("name", "sql"), statements(), ids=lambda value: value[:60])
 def test_sql_of_the_guides_runs(filled, name, sql):
     """Every SQL statement of the guides runs on a published database."""

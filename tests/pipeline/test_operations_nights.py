@@ -14,7 +14,7 @@ from quant_assets.replay.clock import ReplayClock
 from tests.support.pipeline import installation, write_universe
 from tests.support.slack_receiver import TOKEN, SlackReceiver
 
-pytestmark = pytest.mark.drill
+pytestmark = [pytest.mark.drill, pytest.mark.xdist_group("replayed nights")]
 
 SYMBOLS = {"SPX": "index", "IBM": "equity"}
 NIGHTS = ("replay", "nights", "--from", "2000-07-03", "--to", "2000-07-05")
